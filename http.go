@@ -1,0 +1,55 @@
+package kyckit
+
+import (
+	"log/slog"
+	"net/http"
+	"time"
+)
+
+// HTTP says how a client talks to its provider. Every provider's Config has
+// one. The zero value is a good default. It is read once, by the constructor.
+type HTTP struct {
+	// Client supplies the transport, cookie jar and timeout. It is copied, not
+	// changed; its CheckRedirect is replaced, because credentials must not
+	// follow a redirect to another host. Nil means a client of the SDK's own
+	// that ignores proxy settings of the environment.
+	Client *http.Client
+	// Logger receives one debug record a try: operation, method, path
+	// template, status, attempt, duration and request id, nothing else. Nil
+	// means no logging.
+	Logger *slog.Logger
+	// Retry is the policy for calls that are safe to repeat. Calls that start
+	// a verification, cost money or prompt a phone are never repeated,
+	// whatever it says.
+	Retry Retry
+	// UserAgent is put in front of the SDK's own, separated by a space.
+	UserAgent string
+	// MaxResponseBytes caps every response body. Zero means 4 MiB.
+	MaxResponseBytes int64
+	// Timeout limits one try, reading its answer included. Zero means the
+	// Client's Timeout or, where that is zero too, the operation's own default:
+	// 30 s, or 120 s for calls that upload images.
+	Timeout time.Duration
+	// RequestIDHeader names the response header that carries the provider's id
+	// of the exchange. Empty means the customary "X-Request-Id"; no provider
+	// documents one.
+	RequestIDHeader string
+	// Middleware wraps every logical call, outermost first: it sees a call
+	// once, not once a try, and never the bearer token. To see each try, wrap
+	// Client.Transport instead.
+	Middleware []func(http.RoundTripper) http.RoundTripper
+}
+
+// Retry is a policy for calls that are safe to repeat. Waits grow
+// exponentially from MinWait to MaxWait with full jitter. A Retry-After from
+// the provider is honoured up to MaxWait; above it the call stops and reports
+// it. No wait is begun that outlasts the caller's deadline.
+type Retry struct {
+	// MaxAttempts is how many tries a call may take, the first one included.
+	// Zero means 3; 1 means no retries.
+	MaxAttempts int
+	// MinWait is the first upper bound of the wait. Zero means 200 ms.
+	MinWait time.Duration
+	// MaxWait is the last upper bound of the wait. Zero means 5 s.
+	MaxWait time.Duration
+}

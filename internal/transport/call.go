@@ -1,0 +1,208 @@
+package transport
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/kyckit/kyckit"
+)
+
+// Call describes one logical call.
+type Call struct {
+	// Op names the operation in errors and logs.
+	Op string
+	// Method is the HTTP method.
+	Method string
+	// Path is a template such as "/details/{transId}", appended to the base
+	// URL. It is what logs show.
+	Path string
+	// Args fill the {…} places of Path in order.
+	Args []string
+	// Query is the query string; never logged.
+	Query url.Values
+	// Header holds further request headers, Accept aside.
+	Header http.Header
+	// Body is the request body; the zero value is none.
+	Body Body
+	// Repeatable marks a call that may be tried again after it may have
+	// reached the provider.
+	Repeatable bool
+	// Once forbids a second request of any kind, the replay after a 401
+	// included: the caller counts every request against a limit.
+	Once bool
+	// Timeout is the default for one try when the configuration has none.
+	// Zero means 30 s.
+	Timeout time.Duration
+}
+
+// Body is a request body. Either Bytes or Open is set.
+type Body struct {
+	ContentType string
+	Bytes       []byte
+	// Open starts the body anew; it is called once a send.
+	Open func() (io.ReadCloser, error)
+	// Length is the length of what Open reads, or -1 when unknown.
+	Length int64
+	// OneShot says that Open works once only, so that a 401 cannot be replayed.
+	OneShot bool
+}
+
+// JSONBody encodes v, which must be encodable.
+func JSONBody(v any) (Body, error) {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return Body{}, err
+	}
+	return Body{ContentType: "application/json", Bytes: b}, nil
+}
+
+// FormBody encodes v as a form.
+func FormBody(v url.Values) Body {
+	return Body{ContentType: "application/x-www-form-urlencoded", Bytes: []byte(v.Encode())}
+}
+
+// Response is an answer with a 2xx status.
+type Response struct {
+	StatusCode int
+	Header     http.Header
+	Body       []byte
+	RequestID  string
+	Attempts   int
+
+	client *Client
+	call   *Call
+}
+
+// state follows one call through the layers, in the request's context.
+type state struct {
+	client *Client
+	call   *Call
+	tries  int
+	wait   time.Duration
+}
+
+type stateKey struct{}
+
+func stateOf(ctx context.Context) *state {
+	st, _ := ctx.Value(stateKey{}).(*state)
+	return st
+}
+
+// Owned reports whether the request of this context was built by this module,
+// so that an inner layer may set headers on it in place.
+func Owned(ctx context.Context) bool { return stateOf(ctx) != nil }
+
+// Once reports whether the call of this context forbids a second request.
+func Once(ctx context.Context) bool {
+	st := stateOf(ctx)
+	return st != nil && st.call.Once
+}
+
+// NotSentError says that an inner layer failed before anything was sent.
+type NotSentError struct{ Err error }
+
+func (e *NotSentError) Error() string { return "request not sent" }
+
+// Unwrap returns the cause.
+func (e *NotSentError) Unwrap() error { return e.Err }
+
+// Do makes the call. The error is a *kyckit.Error.
+func (c *Client) Do(ctx context.Context, call *Call) (*Response, error) {
+	st := &state{client: c, call: call}
+	if err := ctx.Err(); err != nil {
+		return nil, c.contextError(st, err, false)
+	}
+	req, err := c.request(context.WithValue(ctx, stateKey{}, st), call)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := c.chain.RoundTrip(req)
+	if err != nil {
+		return nil, c.transportError(ctx, st, err)
+	}
+	body, err := readBody(resp, c.maxBytes)
+	_ = resp.Body.Close()
+	if err != nil {
+		return nil, c.transportError(ctx, st, err)
+	}
+	r := &Response{
+		StatusCode: resp.StatusCode,
+		Header:     resp.Header,
+		Body:       body,
+		RequestID:  requestID(resp, c.requestIDHeader),
+		Attempts:   st.tries,
+		client:     c,
+		call:       call,
+	}
+	if r.StatusCode < 200 || r.StatusCode > 299 {
+		return nil, r.statusError()
+	}
+	return r, nil
+}
+
+// request builds the request. It fails only on input, before anything is sent.
+func (c *Client) request(ctx context.Context, call *Call) (*http.Request, error) {
+	path, ok := expand(call.Path, call.Args)
+	if !ok {
+		return nil, InputError(c.provider, call.Op, "an id is empty or cannot be part of a path")
+	}
+	target := c.base + path
+	if len(call.Query) > 0 {
+		target += "?" + call.Query.Encode()
+	}
+	req, err := http.NewRequestWithContext(ctx, call.Method, target, nil)
+	if err != nil {
+		return nil, InputError(c.provider, call.Op, "the request cannot be built")
+	}
+	for k, v := range call.Header {
+		req.Header[http.CanonicalHeaderKey(k)] = v
+	}
+	req.Header["Accept"] = acceptJSON
+	req.Header["User-Agent"] = []string{c.agent}
+	if err := call.Body.attach(req); err != nil {
+		return nil, &kyckit.Error{Provider: c.provider, Op: call.Op, Kind: kyckit.ErrInvalid, Reason: "the body cannot be read", Err: safeCause(err)}
+	}
+	return req, nil
+}
+
+// acceptJSON is shared by every request and never written to.
+var acceptJSON = []string{"application/json"}
+
+func (b Body) attach(req *http.Request) error {
+	if b.ContentType != "" {
+		req.Header["Content-Type"] = []string{b.ContentType}
+	}
+	if b.Open == nil {
+		if b.Bytes == nil {
+			return nil
+		}
+		b.Length = int64(len(b.Bytes))
+		b.Open = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(b.Bytes)), nil }
+	}
+	body, err := b.Open()
+	if err != nil {
+		return err
+	}
+	req.Body, req.ContentLength = body, b.Length
+	if !b.OneShot {
+		req.GetBody = b.Open
+	}
+	return nil
+}
+
+// Decode reads the body as JSON into v. Unknown fields are ignored. The error
+// is a *kyckit.Error of kind ErrDecode that does not quote the body.
+func (r *Response) Decode(v any) error {
+	if len(bytes.TrimSpace(r.Body)) == 0 {
+		return r.Fail(kyckit.ErrDecode, "the answer is empty", Explanation{})
+	}
+	if err := json.Unmarshal(r.Body, v); err != nil {
+		return r.Fail(kyckit.ErrDecode, "the answer is not the documented JSON", Explanation{})
+	}
+	return nil
+}

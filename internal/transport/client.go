@@ -1,0 +1,219 @@
+package transport
+
+import (
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/kyckit/kyckit"
+)
+
+const (
+	defaultMaxAttempts      = 3
+	defaultMinWait          = 200 * time.Millisecond
+	defaultMaxWait          = 5 * time.Second
+	defaultTimeout          = 30 * time.Second
+	defaultMaxResponseBytes = 4 << 20
+	defaultRequestIDHeader  = "X-Request-Id"
+
+	userAgent = "kyckit-go"
+)
+
+// Config says how to build a Client.
+type Config struct {
+	// Provider names the package in errors and logs.
+	Provider string
+	// BaseURL is what every call's path is appended to.
+	BaseURL string
+	// BaseURLField names the setting that BaseURL came from, for the error.
+	BaseURLField string
+	// HTTP is the caller's configuration.
+	HTTP kyckit.HTTP
+	// Authorize wraps each try with the credentials; nil for none.
+	Authorize func(http.RoundTripper) http.RoundTripper
+	// Explain reads a provider's error body; nil for none.
+	Explain func(status int, body []byte) Explanation
+}
+
+// Explanation is what a provider's error body says.
+type Explanation struct {
+	Code    string // machine-readable, shown in errors when it looks like a code
+	Message string // free text, possibly personal, never shown
+	Kind    error  // overrides the kind that the HTTP status implies
+}
+
+// Client makes calls to one provider. It is immutable and safe for concurrent
+// use.
+type Client struct {
+	provider        string
+	base            string
+	chain           http.RoundTripper
+	retry           kyckit.Retry
+	timeout         time.Duration
+	maxBytes        int64
+	requestIDHeader string
+	agent           string
+	logger          *slog.Logger
+	explain         func(int, []byte) Explanation
+}
+
+// New validates cfg and returns a Client.
+func New(cfg Config) (*Client, error) {
+	field := cfg.BaseURLField
+	if field == "" {
+		field = "BaseURL"
+	}
+	base, err := CheckURL(cfg.Provider, field, cfg.BaseURL)
+	if err != nil {
+		return nil, err
+	}
+	h := cfg.HTTP
+	switch {
+	case h.Retry.MaxAttempts < 0:
+		return nil, ConfigError(cfg.Provider, "HTTP.Retry.MaxAttempts", "must not be negative")
+	case h.Retry.MinWait < 0:
+		return nil, ConfigError(cfg.Provider, "HTTP.Retry.MinWait", "must not be negative")
+	case h.Retry.MaxWait < 0:
+		return nil, ConfigError(cfg.Provider, "HTTP.Retry.MaxWait", "must not be negative")
+	case h.MaxResponseBytes < 0:
+		return nil, ConfigError(cfg.Provider, "HTTP.MaxResponseBytes", "must not be negative")
+	case h.Timeout < 0:
+		return nil, ConfigError(cfg.Provider, "HTTP.Timeout", "must not be negative")
+	case !printable(h.UserAgent):
+		return nil, ConfigError(cfg.Provider, "HTTP.UserAgent", "must be printable ASCII")
+	}
+	for _, m := range h.Middleware {
+		if m == nil {
+			return nil, ConfigError(cfg.Provider, "HTTP.Middleware", "must not hold nil")
+		}
+	}
+
+	c := &Client{
+		provider: cfg.Provider,
+		base:     base,
+		retry: kyckit.Retry{
+			MaxAttempts: orDefault(h.Retry.MaxAttempts, defaultMaxAttempts),
+			MinWait:     orDefault(h.Retry.MinWait, defaultMinWait),
+			MaxWait:     orDefault(h.Retry.MaxWait, defaultMaxWait),
+		},
+		timeout:         h.Timeout,
+		maxBytes:        orDefault(h.MaxResponseBytes, defaultMaxResponseBytes),
+		requestIDHeader: orDefault(h.RequestIDHeader, defaultRequestIDHeader),
+		agent:           userAgent,
+		logger:          h.Logger,
+		explain:         cfg.Explain,
+	}
+	if c.retry.MinWait > c.retry.MaxWait {
+		return nil, ConfigError(cfg.Provider, "HTTP.Retry.MinWait", "must not exceed MaxWait")
+	}
+	if h.UserAgent != "" {
+		c.agent = h.UserAgent + " " + userAgent
+	}
+
+	// The caller's client is copied: its transport and jar are kept, its
+	// redirect rule is replaced, its timeout becomes the timeout of one try.
+	var hc http.Client
+	if h.Client != nil {
+		hc = *h.Client
+		if c.timeout == 0 {
+			c.timeout = hc.Timeout
+		}
+		hc.Timeout = 0
+	}
+	var rt http.RoundTripper = &try{client: c, base: orDefault(hc.Transport, newBase())}
+	if cfg.Authorize != nil {
+		rt = cfg.Authorize(rt)
+	}
+	hc.Transport = rt
+	hc.CheckRedirect = checkRedirect
+	c.chain = &retrier{http: &hc}
+	for i := len(h.Middleware) - 1; i >= 0; i-- {
+		c.chain = h.Middleware[i](c.chain)
+	}
+	return c, nil
+}
+
+// newBase returns the module's own transport: like net/http's default, without
+// reading proxy settings from the environment.
+func newBase() http.RoundTripper {
+	return &http.Transport{
+		DialContext:           (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
+		ForceAttemptHTTP2:     true,
+		MaxIdleConns:          100,
+		MaxIdleConnsPerHost:   32,
+		IdleConnTimeout:       90 * time.Second,
+		TLSHandshakeTimeout:   10 * time.Second,
+		ExpectContinueTimeout: time.Second,
+	}
+}
+
+// CheckURL accepts an absolute https URL, or http on loopback, without
+// credentials, query or fragment, and returns it without trailing slashes.
+func CheckURL(provider, field, raw string) (string, error) {
+	if raw == "" {
+		return "", ConfigError(provider, field, "is required")
+	}
+	u, err := url.Parse(raw)
+	switch {
+	case err != nil || u.Host == "" || u.Hostname() == "":
+		return "", ConfigError(provider, field, "must be an absolute URL")
+	case !SecureURL(u):
+		return "", ConfigError(provider, field, "must be https (http only on loopback)")
+	case u.User != nil:
+		return "", ConfigError(provider, field, "must not hold credentials")
+	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
+		return "", ConfigError(provider, field, "must not have a query or a fragment")
+	}
+	s := u.String()
+	for s[len(s)-1] == '/' {
+		s = s[:len(s)-1]
+	}
+	return s, nil
+}
+
+// SecureURL reports whether credentials may be sent to u: https anywhere, http
+// on loopback only.
+func SecureURL(u *url.URL) bool {
+	if u.Scheme == "https" {
+		return true
+	}
+	if u.Scheme != "http" {
+		return false
+	}
+	host := u.Hostname()
+	if host == "localhost" {
+		return true
+	}
+	ip := net.ParseIP(host)
+	return ip != nil && ip.IsLoopback()
+}
+
+// ConfigError is the error of a constructor that refuses a setting.
+func ConfigError(provider, field, reason string) *kyckit.Error {
+	return &kyckit.Error{Provider: provider, Op: "config", Kind: kyckit.ErrInvalid, Reason: field + " " + reason}
+}
+
+// InputError is the error of a call whose input is refused before anything is
+// sent.
+func InputError(provider, op, reason string) *kyckit.Error {
+	return &kyckit.Error{Provider: provider, Op: op, Kind: kyckit.ErrInvalid, Reason: reason}
+}
+
+func orDefault[T comparable](v, def T) T {
+	var zero T
+	if v == zero {
+		return def
+	}
+	return v
+}
+
+func printable(s string) bool {
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] > '~' {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,132 @@
+package transport
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/hashicorp/go-retryablehttp"
+
+	"github.com/kyckit/kyckit"
+)
+
+// retrier hands a request to go-retryablehttp. The decision whether to try
+// again and after how long is this package's: the library cannot see the
+// method on a transport error, so the call's mark travels in the context.
+type retrier struct {
+	http *http.Client
+}
+
+func (r *retrier) RoundTrip(req *http.Request) (*http.Response, error) {
+	st := stateOf(req.Context())
+	if st == nil {
+		return nil, errors.New("a middleware replaced the request's context")
+	}
+	rc := retryablehttp.Client{
+		HTTPClient:   r.http,
+		RetryMax:     st.client.retry.MaxAttempts - 1,
+		CheckRetry:   st.again,
+		Backoff:      func(_, _ time.Duration, _ int, _ *http.Response) time.Duration { return st.wait },
+		ErrorHandler: retryablehttp.PassthroughErrorHandler,
+	}
+	rr := &retryablehttp.Request{Request: req}
+	if length := req.ContentLength; st.call.Repeatable && req.GetBody != nil {
+		if err := rr.SetBody(retryablehttp.ReaderFunc(func() (io.Reader, error) { return req.GetBody() })); err != nil {
+			return nil, &NotSentError{err}
+		}
+		req.ContentLength = length
+	}
+	resp, err := rc.Do(rr)
+	// The bearer was set on a header map that a middleware can still see.
+	delete(req.Header, "Authorization")
+	return resp, err
+}
+
+// again decides after each try. It answers yes only where a further try is
+// allowed, useful, and can begin before the caller's deadline.
+func (st *state) again(ctx context.Context, resp *http.Response, err error) (bool, error) {
+	st.tries++
+	retry := st.client.retry
+	if !st.call.Repeatable || st.call.Once || st.tries >= retry.MaxAttempts || ctx.Err() != nil {
+		return false, nil
+	}
+	if err != nil {
+		if !transient(err) {
+			return false, nil
+		}
+	} else if !transientStatus(resp.StatusCode) {
+		return false, nil
+	}
+	st.wait = jitter(retry, st.tries)
+	if err == nil {
+		after := retryAfter(resp.Header, time.Now())
+		if after > retry.MaxWait {
+			return false, nil
+		}
+		st.wait = max(st.wait, after)
+	}
+	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= st.wait {
+		return false, nil
+	}
+	return true, nil
+}
+
+// jitter is full jitter: anything from nothing to the exponential bound.
+func jitter(r kyckit.Retry, tries int) time.Duration {
+	bound := r.MaxWait
+	if shift := tries - 1; shift < 32 {
+		if b := r.MinWait << shift; b > 0 && b < bound {
+			bound = b
+		}
+	}
+	return time.Duration(rand.Int64N(int64(bound) + 1)) //nolint:gosec // jitter, not a secret
+}
+
+func transientStatus(status int) bool {
+	return status == http.StatusRequestTimeout || status == http.StatusTooEarly ||
+		status == http.StatusTooManyRequests || status >= 500 && status != http.StatusNotImplemented
+}
+
+func transient(err error) bool {
+	var notSent *NotSentError
+	var untrusted *tls.CertificateVerificationError
+	return !errors.As(err, &notSent) && !errors.As(err, &untrusted) && !errors.Is(err, errTooLarge)
+}
+
+// maxRetryAfter bounds what is believed of a Retry-After.
+const maxRetryAfter = 24 * time.Hour
+
+// retryAfter reads the header in both of its forms; 0 when it is absent, in
+// the past or nonsense.
+func retryAfter(h http.Header, now time.Time) time.Duration {
+	v := strings.TrimSpace(h.Get("Retry-After"))
+	if v == "" {
+		return 0
+	}
+	if n, err := strconv.ParseUint(v, 10, 63); err == nil {
+		if n > uint64(maxRetryAfter/time.Second) {
+			return maxRetryAfter
+		}
+		return time.Duration(n) * time.Second //nolint:gosec // bounded above
+	}
+	if t, err := http.ParseTime(v); err == nil {
+		return min(max(t.Sub(now), 0), maxRetryAfter)
+	}
+	return 0
+}
+
+// checkRedirect follows a redirect only where it is the same call: same
+// method, scheme and host. Anything else is returned as the answer it is.
+func checkRedirect(req *http.Request, via []*http.Request) error {
+	first := via[0]
+	if len(via) > 5 || req.Method != first.Method || req.URL.Scheme != first.URL.Scheme || req.URL.Host != first.URL.Host {
+		return http.ErrUseLastResponse
+	}
+	return nil
+}

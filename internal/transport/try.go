@@ -1,0 +1,127 @@
+package transport
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"time"
+)
+
+var (
+	errTryTimeout = errors.New("no complete answer in time")
+	errTooLarge   = errors.New("answer too large")
+)
+
+// try sends one request and reads its whole answer, so that a connection lost
+// in the middle of a body is an error of the try and can be retried as such.
+type try struct {
+	client *Client
+	base   http.RoundTripper
+}
+
+func (t *try) RoundTrip(req *http.Request) (*http.Response, error) {
+	c, st := t.client, stateOf(req.Context())
+	timeout := orDefault(c.timeout, defaultTimeout)
+	if c.timeout == 0 && st != nil && st.call.Timeout > 0 {
+		timeout = st.call.Timeout
+	}
+	ctx, cancel := context.WithTimeoutCause(req.Context(), timeout, errTryTimeout)
+	defer cancel()
+
+	start := time.Now()
+	resp, err := t.base.RoundTrip(req.WithContext(ctx))
+	if err == nil {
+		err = bufferBody(resp, c.maxBytes)
+		resp.Request = req
+	}
+	if err != nil && context.Cause(ctx) == errTryTimeout && req.Context().Err() == nil { //nolint:errorlint // the cause is set above, never wrapped
+		err = errTryTimeout
+	}
+	t.log(req.Context(), st, resp, err, time.Since(start))
+	if err != nil {
+		return nil, err
+	}
+	return resp, nil
+}
+
+// log writes the only record of a try. Everything in it is the module's own
+// word or a number; the request id is filtered by requestID.
+func (t *try) log(ctx context.Context, st *state, resp *http.Response, err error, took time.Duration) {
+	l := t.client.logger
+	if l == nil || st == nil || !l.Enabled(ctx, slog.LevelDebug) {
+		return
+	}
+	attrs := [...]slog.Attr{
+		slog.String("provider", t.client.provider),
+		slog.String("op", st.call.Op),
+		slog.String("method", st.call.Method),
+		slog.String("path", st.call.Path),
+		slog.Int("attempt", st.tries+1),
+		slog.Duration("duration", took),
+		{}, {},
+	}
+	n := 6
+	if err != nil {
+		attrs[n] = slog.String("failure", reason(err))
+		n++
+	} else {
+		attrs[n] = slog.Int("status", resp.StatusCode)
+		n++
+		if id := requestID(resp, t.client.requestIDHeader); id != "" {
+			attrs[n] = slog.String("request_id", id)
+			n++
+		}
+	}
+	l.LogAttrs(ctx, slog.LevelDebug, "kyckit call", attrs[:n]...)
+}
+
+// buffered is a response body that was read to its end within the limit.
+type buffered struct {
+	bytes.Reader
+	data []byte
+}
+
+func (*buffered) Close() error { return nil }
+
+func bufferBody(resp *http.Response, limit int64) error {
+	data, err := readBody(resp, limit)
+	_ = resp.Body.Close()
+	if err != nil {
+		return err
+	}
+	b := &buffered{data: data}
+	b.Reset(data)
+	resp.Body = b
+	return nil
+}
+
+// smallBody is the largest announced length that is believed before a byte of
+// it arrived.
+const smallBody = 64 << 10
+
+func readBody(resp *http.Response, limit int64) ([]byte, error) {
+	if b, ok := resp.Body.(*buffered); ok && int64(len(b.data)) <= limit {
+		return b.data, nil
+	}
+	if resp.ContentLength > limit {
+		return nil, errTooLarge
+	}
+	if n := resp.ContentLength; n >= 0 && n <= smallBody {
+		data := make([]byte, n)
+		if _, err := io.ReadFull(resp.Body, data); err != nil {
+			return nil, err
+		}
+		return data, nil
+	}
+	data, err := io.ReadAll(io.LimitReader(resp.Body, limit+1))
+	if err != nil {
+		return nil, err
+	}
+	if int64(len(data)) > limit {
+		return nil, errTooLarge
+	}
+	return data, nil
+}

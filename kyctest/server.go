@@ -1,0 +1,190 @@
+package kyctest
+
+import (
+	"bytes"
+	"io"
+	"log"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"sync"
+	"time"
+)
+
+// maxRecords bounds the record of requests; the oldest go first.
+const maxRecords = 10_000
+
+// maxBody bounds what a fake reads of one request.
+const maxBody = 128 << 20
+
+// Options says how a Server listens.
+type Options struct {
+	// InMemory serves on pipes instead of a loopback socket, for use inside a
+	// testing/synctest bubble.
+	InMemory bool
+	// TLS serves https with a certificate that only Server.Client trusts. It
+	// does not combine with InMemory.
+	TLS bool
+	// Discard keeps no bodies in the record, for simulations of many calls.
+	Discard bool
+}
+
+// Request is one request as it arrived. It holds whatever the client sent,
+// credentials and personal data included, so that tests can check it.
+type Request struct {
+	Op     string
+	Method string
+	Path   string
+	Query  url.Values
+	Header http.Header
+	Body   []byte
+	Time   time.Time
+}
+
+// Server is an HTTP server for a fake. All methods are safe for concurrent
+// use.
+type Server struct {
+	// URL is the base address, without a trailing slash.
+	URL string
+
+	mux     *http.ServeMux
+	http    *http.Server
+	tls     *httptest.Server
+	memory  *memory
+	options Options
+	client  *http.Client
+
+	mu       sync.Mutex
+	counts   map[string]int
+	faults   []*fault
+	requests []Request
+}
+
+// NewServer starts a server without routes.
+func NewServer(o Options) *Server {
+	s := &Server{mux: http.NewServeMux(), options: o, counts: map[string]int{}}
+	switch {
+	case o.InMemory:
+		s.memory = newMemory()
+		s.http = &http.Server{Handler: s.mux, ErrorLog: quiet(), ReadHeaderTimeout: time.Minute}
+		go func() { _ = s.http.Serve(s.memory) }()
+		s.URL = "http://127.0.0.1"
+		s.client = &http.Client{Transport: &http.Transport{DialContext: s.memory.DialContext, MaxIdleConnsPerHost: 64}}
+	default:
+		s.tls = httptest.NewUnstartedServer(s.mux)
+		s.tls.Config.ErrorLog = quiet()
+		if o.TLS {
+			s.tls.StartTLS()
+		} else {
+			s.tls.Start()
+		}
+		s.URL = s.tls.URL
+		s.client = s.tls.Client()
+	}
+	return s
+}
+
+// quiet drops the server's log: scripted faults abort connections on purpose.
+func quiet() *log.Logger { return log.New(io.Discard, "", 0) }
+
+// Client returns an HTTP client that reaches the server.
+func (s *Server) Client() *http.Client { return s.client }
+
+// Close stops the server and its connections.
+func (s *Server) Close() {
+	s.client.CloseIdleConnections()
+	if s.tls != nil {
+		s.tls.CloseClientConnections()
+		s.tls.Close()
+		return
+	}
+	_ = s.http.Close()
+}
+
+// Handle adds a route. Pattern is a net/http.ServeMux pattern; op names the
+// operation in faults, counts and the record.
+func (s *Server) Handle(pattern, op string, h http.HandlerFunc) {
+	s.mux.Handle(pattern, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+		if err != nil {
+			panic(http.ErrAbortHandler) // the client broke off in the middle
+		}
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		if f, ok := s.arrived(op, r, body); ok {
+			f.serve(w, r, h)
+			return
+		}
+		h(w, r)
+	}))
+}
+
+// arrived records a request and returns the fault that applies to it.
+func (s *Server) arrived(op string, r *http.Request, body []byte) (Fault, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.counts[op]++
+	rec := Request{Op: op, Method: r.Method, Path: r.URL.Path, Query: r.URL.Query(), Time: time.Now()}
+	if !s.options.Discard {
+		rec.Header, rec.Body = r.Header.Clone(), body
+	}
+	if len(s.requests) >= maxRecords {
+		s.requests = append(s.requests[:0], s.requests[len(s.requests)-maxRecords/2:]...)
+	}
+	s.requests = append(s.requests, rec)
+
+	var found *Fault
+	kept := s.faults[:0]
+	for _, f := range s.faults {
+		if f.op == op && f.at > 0 {
+			if f.at--; f.at == 0 {
+				found = &f.Fault
+				continue
+			}
+		}
+		kept = append(kept, f)
+		if f.op == op && f.at == 0 && found == nil {
+			found = &f.Fault
+		}
+	}
+	s.faults = kept
+	if found == nil {
+		return Fault{}, false
+	}
+	return *found, true
+}
+
+// Fail makes the n-th call of op from now fail in the given way; n = 0 means
+// every call until Heal.
+func (s *Server) Fail(op string, n int, f Fault) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.faults = append(s.faults, &fault{op: op, at: n, Fault: f})
+}
+
+// Heal drops all faults that are still set.
+func (s *Server) Heal() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.faults = nil
+}
+
+// Count returns how many requests of op arrived.
+func (s *Server) Count(op string) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.counts[op]
+}
+
+// Requests returns the requests of op in order of arrival, the last 10,000
+// of all operations at most; op "" means all.
+func (s *Server) Requests(op string) []Request {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var out []Request
+	for _, r := range s.requests {
+		if op == "" || r.Op == op {
+			out = append(out, r)
+		}
+	}
+	return out
+}
