@@ -46,3 +46,20 @@ func safeSegment(s string) bool {
 	lower := strings.ToLower(s)
 	return !strings.Contains(lower, "%2f") && !strings.Contains(lower, "%5c") && !strings.Contains(lower, "%2e")
 }
+
+// CheckPath accepts a configured path template: it begins with a slash, holds
+// exactly ids {…} places, and nothing that could leave the base URL.
+func CheckPath(provider, field, template string, ids int) error {
+	if !strings.HasPrefix(template, "/") || strings.ContainsAny(template, "?#\\ ") || !printable(template) {
+		return ConfigError(provider, field, "must be a path that begins with a slash")
+	}
+	for segment := range strings.SplitSeq(template, "/") {
+		if segment == "." || segment == ".." {
+			return ConfigError(provider, field, "must not hold dot segments")
+		}
+	}
+	if strings.Count(template, "{") != ids || strings.Count(template, "}") != ids {
+		return ConfigError(provider, field, "has the wrong number of {…} places")
+	}
+	return nil
+}

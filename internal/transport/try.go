@@ -61,7 +61,8 @@ func (t *try) log(ctx context.Context, st *state, resp *http.Response, err error
 		slog.String("path", st.call.Path),
 		slog.Int("attempt", st.tries+1),
 		slog.Duration("duration", took),
-		{}, {},
+		{},
+		{},
 	}
 	n := 6
 	if err != nil {
