@@ -56,11 +56,7 @@ func (st *state) again(ctx context.Context, resp *http.Response, err error) (boo
 	if !st.call.Repeatable || st.call.Once || st.tries >= retry.MaxAttempts || ctx.Err() != nil {
 		return false, nil
 	}
-	if err != nil {
-		if !transient(err) {
-			return false, nil
-		}
-	} else if !transientStatus(resp.StatusCode) {
+	if !worthwhile(resp, err) {
 		return false, nil
 	}
 	st.wait = jitter(retry, st.tries)
@@ -75,6 +71,14 @@ func (st *state) again(ctx context.Context, resp *http.Response, err error) (boo
 		return false, nil
 	}
 	return true, nil
+}
+
+// worthwhile reports whether the same request may fare better later.
+func worthwhile(resp *http.Response, err error) bool {
+	if err != nil {
+		return transient(err)
+	}
+	return transientStatus(resp.StatusCode)
 }
 
 // jitter is full jitter: anything from nothing to the exponential bound.
@@ -113,7 +117,7 @@ func retryAfter(h http.Header, now time.Time) time.Duration {
 		if n > uint64(maxRetryAfter/time.Second) {
 			return maxRetryAfter
 		}
-		return time.Duration(n) * time.Second //nolint:gosec // bounded above
+		return time.Duration(n) * time.Second
 	}
 	if t, err := http.ParseTime(v); err == nil {
 		return min(max(t.Sub(now), 0), maxRetryAfter)
