@@ -53,7 +53,7 @@ func printed(t *testing.T, v any) []string {
 	t.Helper()
 	var out []string
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d", "%t", "%p", "%f", "%c", "%U", "%T", "%08.3v", "% x"} {
-		out = append(out, fmt.Sprintf(verb, v)) //nolint:govet // every verb, fitting or not
+		out = append(out, fmt.Sprintf(verb, v))
 	}
 	out = append(out, fmt.Sprint(v), fmt.Sprintln(v))
 	if b, err := json.Marshal(v); err == nil {

@@ -52,25 +52,25 @@ func (r *retrier) RoundTrip(req *http.Request) (*http.Response, error) {
 // allowed, useful, and can begin before the caller's deadline.
 func (st *state) again(ctx context.Context, resp *http.Response, err error) (bool, error) {
 	st.tries++
+	return worthwhile(resp, err) && st.allowed(ctx, resp), nil
+}
+
+// allowed reports whether the call may be tried again, and sets the wait.
+func (st *state) allowed(ctx context.Context, resp *http.Response) bool {
 	retry := st.client.retry
 	if !st.call.Repeatable || st.call.Once || st.tries >= retry.MaxAttempts || ctx.Err() != nil {
-		return false, nil
-	}
-	if !worthwhile(resp, err) {
-		return false, nil
+		return false
 	}
 	st.wait = jitter(retry, st.tries)
-	if err == nil {
+	if resp != nil {
 		after := retryAfter(resp.Header, time.Now())
 		if after > retry.MaxWait {
-			return false, nil
+			return false
 		}
 		st.wait = max(st.wait, after)
 	}
-	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= st.wait {
-		return false, nil
-	}
-	return true, nil
+	deadline, ok := ctx.Deadline()
+	return !ok || time.Until(deadline) > st.wait
 }
 
 // worthwhile reports whether the same request may fare better later.
