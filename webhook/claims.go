@@ -1,0 +1,27 @@
+package webhook
+
+import (
+	"context"
+	"time"
+)
+
+// Claims remembers which deliveries were handled, so that each is handled
+// once. An implementation that several replicas share makes that hold for all
+// of them. It must be safe for concurrent use.
+type Claims interface {
+	// Claim takes the delivery with this key for the caller alone, for at most
+	// lease; after that another caller may have it. It returns an error that is
+	// ErrDuplicate when the delivery was committed before, ErrInProgress when
+	// another caller holds it, and any other error when the store cannot tell,
+	// which makes the sender try again later.
+	Claim(ctx context.Context, key string, lease time.Duration) (Claim, error)
+}
+
+// Claim is one delivery taken. Exactly one of its methods is called, once.
+type Claim interface {
+	// Commit records that the delivery was handled and keeps that knowledge for
+	// at least keep.
+	Commit(ctx context.Context, keep time.Duration) error
+	// Release gives the delivery back, so that it can be claimed again.
+	Release(ctx context.Context) error
+}

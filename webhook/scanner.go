@@ -1,0 +1,355 @@
+package webhook
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"hash/maphash"
+	"math/bits"
+	"slices"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Reasons for refusing a document.
+const (
+	notJSON      = "not JSON"
+	duplicateKey = "a key occurs twice"
+	tooDeep      = "nested too deep"
+	trailing     = "more than one value"
+	surrogate    = "lone surrogate"
+)
+
+// manyKeys is the number of keys from which an object's keys are kept in a map.
+const manyKeys = 32
+
+// scanner walks a document once and knows the whole JSON grammar. Of the keys of
+// every open object it keeps the hashes. The hash is seeded anew for each
+// document, so nobody can prepare keys that collide. Its methods return the
+// reason of a refusal, or "". The room that they hand down is where the next
+// object may keep its hashes; it is a parameter and no field, because then it
+// can stay on the stack.
+type scanner struct {
+	data  []byte
+	pos   int
+	depth int
+	seed  maphash.Seed
+}
+
+func (s *scanner) document(room []uint64) string {
+	s.space()
+	if reason := s.value(room); reason != "" {
+		return reason
+	}
+	s.space()
+	if s.pos != len(s.data) {
+		return trailing
+	}
+	return ""
+}
+
+func (s *scanner) space() {
+	for s.pos < len(s.data) {
+		switch s.data[s.pos] {
+		case ' ', '\t', '\r', '\n':
+			s.pos++
+		default:
+			return
+		}
+	}
+}
+
+// take consumes c, if it comes next.
+func (s *scanner) take(c byte) bool {
+	if s.pos < len(s.data) && s.data[s.pos] == c {
+		s.pos++
+		return true
+	}
+	return false
+}
+
+func (s *scanner) value(room []uint64) string {
+	if s.pos == len(s.data) {
+		return notJSON
+	}
+	switch s.data[s.pos] {
+	case '{', '[':
+		return s.nested(room)
+	case '"':
+		_, reason := s.text()
+		return reason
+	case 't':
+		return s.word("true")
+	case 'f':
+		return s.word("false")
+	case 'n':
+		return s.word("null")
+	default:
+		return s.number()
+	}
+}
+
+func (s *scanner) word(w string) string {
+	if len(s.data)-s.pos < len(w) || string(s.data[s.pos:s.pos+len(w)]) != w {
+		return notJSON
+	}
+	s.pos += len(w)
+	return ""
+}
+
+func (s *scanner) number() string {
+	s.take('-')
+	if !s.take('0') && !s.digits() {
+		return notJSON
+	}
+	if s.take('.') && !s.digits() {
+		return notJSON
+	}
+	if s.take('e') || s.take('E') {
+		if !s.take('+') {
+			s.take('-')
+		}
+		if !s.digits() {
+			return notJSON
+		}
+	}
+	return ""
+}
+
+func (s *scanner) digits() bool {
+	start := s.pos
+	for s.pos < len(s.data) && s.data[s.pos]-'0' <= 9 {
+		s.pos++
+	}
+	return s.pos > start
+}
+
+func (s *scanner) nested(room []uint64) (reason string) {
+	if s.depth == maxDepth {
+		return tooDeep
+	}
+	s.depth++
+	if s.take('[') {
+		reason = s.array(room)
+	} else {
+		s.pos++
+		reason = s.object(room)
+	}
+	s.depth--
+	return reason
+}
+
+func (s *scanner) array(room []uint64) string {
+	s.space()
+	if s.take(']') {
+		return ""
+	}
+	for {
+		s.space()
+		if reason := s.value(room); reason != "" {
+			return reason
+		}
+		s.space()
+		if s.take(']') {
+			return ""
+		}
+		if !s.take(',') {
+			return notJSON
+		}
+	}
+}
+
+// object reads what follows the brace.
+func (s *scanner) object(room []uint64) string {
+	s.space()
+	if s.take('}') {
+		return ""
+	}
+	keys := room[:0]
+	var many map[uint64]struct{}
+	for {
+		s.space()
+		if s.pos == len(s.data) || s.data[s.pos] != '"' {
+			return notJSON
+		}
+		key, reason := s.text()
+		if reason != "" {
+			return reason
+		}
+		h := s.hash(key)
+		if many != nil {
+			if _, ok := many[h]; ok {
+				return duplicateKey
+			}
+			many[h] = struct{}{}
+		} else {
+			if slices.Contains(keys, h) {
+				return duplicateKey
+			}
+			keys = append(keys, h)
+			if len(keys) == manyKeys {
+				many = make(map[uint64]struct{}, 2*manyKeys)
+				for _, h := range keys {
+					many[h] = struct{}{}
+				}
+			}
+		}
+		s.space()
+		if !s.take(':') {
+			return notJSON
+		}
+		s.space()
+		if reason := s.value(keys[len(keys):]); reason != "" {
+			return reason
+		}
+		s.space()
+		if s.take('}') {
+			return ""
+		}
+		if !s.take(',') {
+			return notJSON
+		}
+	}
+}
+
+// text reads a string and returns what stands between its quotes.
+func (s *scanner) text() (raw []byte, reason string) {
+	s.pos++
+	start := s.pos
+	for {
+		s.plain()
+		if s.pos == len(s.data) {
+			return nil, notJSON
+		}
+		switch s.data[s.pos] {
+		case '"':
+			raw = s.data[start:s.pos]
+			s.pos++
+			return raw, ""
+		case '\\':
+			if reason := s.escape(); reason != "" {
+				return nil, reason
+			}
+		default: // a control character
+			return nil, notJSON
+		}
+	}
+}
+
+// plain skips the bytes that need no attention inside a string, eight at a
+// time: all but quotes, backslashes and control characters. It stands at the
+// first other byte or at the end.
+func (s *scanner) plain() {
+	const (
+		ones  = 0x0101010101010101
+		highs = 0x8080808080808080
+	)
+	for len(s.data)-s.pos >= 8 {
+		x := binary.LittleEndian.Uint64(s.data[s.pos:])
+		quote, slash := x^('"'*ones), x^('\\'*ones)
+		// Each term marks the bytes below 0x20, the quotes and the
+		// backslashes; its lowest mark is exact, higher ones may be borrowed.
+		if m := ((x - 0x20*ones) &^ x & highs) | ((quote - ones) &^ quote & highs) | ((slash - ones) &^ slash & highs); m != 0 {
+			s.pos += bits.TrailingZeros64(m) / 8
+			return
+		}
+		s.pos += 8
+	}
+	for s.pos < len(s.data) {
+		if c := s.data[s.pos]; c < 0x20 || c == '"' || c == '\\' {
+			return
+		}
+		s.pos++
+	}
+}
+
+// escape reads one escape; a surrogate must come as a pair.
+func (s *scanner) escape() string {
+	s.pos++
+	if s.pos == len(s.data) {
+		return notJSON
+	}
+	c := s.data[s.pos]
+	s.pos++
+	switch c {
+	case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
+		return ""
+	case 'u':
+	default:
+		return notJSON
+	}
+	high, ok := s.hex4()
+	if !ok {
+		return notJSON
+	}
+	if high < 0xd800 || high > 0xdfff {
+		return ""
+	}
+	if high >= 0xdc00 || !s.take('\\') || !s.take('u') {
+		return surrogate
+	}
+	if low, ok := s.hex4(); !ok {
+		return notJSON
+	} else if low < 0xdc00 || low > 0xdfff {
+		return surrogate
+	}
+	return ""
+}
+
+func (s *scanner) hex4() (n uint32, ok bool) {
+	if len(s.data)-s.pos < 4 {
+		return 0, false
+	}
+	for _, c := range s.data[s.pos : s.pos+4] {
+		switch {
+		case c-'0' <= 9:
+			n = n<<4 | uint32(c-'0')
+		case c|0x20 >= 'a' && c|0x20 <= 'f':
+			n = n<<4 | uint32(c|0x20-'a'+10)
+		default:
+			return 0, false
+		}
+	}
+	s.pos += 4
+	return n, true
+}
+
+// hash returns the hash of a key as encoding/json compares keys.
+func (s *scanner) hash(key []byte) uint64 {
+	var buf [64]byte
+	return maphash.Bytes(s.seed, appendFolded(buf[:0], key))
+}
+
+// appendFolded appends a raw key with its escapes undone and its case folded:
+// ASCII to upper case, other letters to the smallest rune that Unicode's simple
+// folding holds equal. That is how encoding/json binds keys to fields; it makes
+// the long s an S and the Kelvin sign a K.
+func appendFolded(dst, raw []byte) []byte {
+	for _, c := range raw {
+		if c == '\\' || c >= utf8.RuneSelf {
+			return appendFoldedRunes(dst[:0], raw)
+		}
+		if 'a' <= c && c <= 'z' {
+			c -= 'a' - 'A'
+		}
+		dst = append(dst, c)
+	}
+	return dst
+}
+
+func appendFoldedRunes(dst, raw []byte) []byte {
+	quoted := append(append([]byte{'"'}, raw...), '"')
+	var key string
+	if json.Unmarshal(quoted, &key) != nil {
+		return append(dst, raw...) // cannot be: the scanner has read it
+	}
+	for _, r := range key {
+		for next := unicode.SimpleFold(r); ; next = unicode.SimpleFold(next) {
+			if next <= r { // the orbit is walked upwards and wraps to its smallest
+				r = next
+				break
+			}
+		}
+		dst = utf8.AppendRune(dst, r)
+	}
+	return dst
+}
