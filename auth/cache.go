@@ -1,0 +1,265 @@
+package auth
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/kyckit/kyckit"
+	"github.com/kyckit/kyckit/internal/redact"
+	"github.com/kyckit/kyckit/internal/transport"
+)
+
+const (
+	defaultEarly   = 60 * time.Second
+	defaultTimeout = 30 * time.Second
+
+	// never is a time on the cache's clock that does not come.
+	never = time.Duration(math.MaxInt64)
+)
+
+// CacheConfig configures a [Cache].
+type CacheConfig struct {
+	// Source is asked for new tokens, by one goroutine at a time. Required.
+	Source Source
+	// Tuning holds what seldom needs a change.
+	Tuning Tuning
+}
+
+// Tuning is how a [Cache] behaves. The zero value is a good default.
+type Tuning struct {
+	// Early is how long before its expiry a token is replaced at the
+	// earliest, at most a fifth of its lifetime. The moment is drawn from the
+	// later half of that span, so that many processes do not ask at once.
+	// Zero means 60 s.
+	Early time.Duration
+	// Timeout limits one exchange for a token, its retries included. It is
+	// independent of any caller's context. Zero means 30 s.
+	Timeout time.Duration
+	// Logger receives one record an [Event]: at debug, failures at warn. Nil
+	// means no logging.
+	Logger *slog.Logger
+	// OnEvent is called for each [Event], from the goroutine that caused it;
+	// it must return quickly. Nil means none.
+	OnEvent func(Event)
+}
+
+func (t Tuning) validate() error {
+	switch {
+	case t.Early < 0:
+		return transport.ConfigError(provider, "Tuning.Early", "must not be negative")
+	case t.Timeout < 0:
+		return transport.ConfigError(provider, "Tuning.Timeout", "must not be negative")
+	}
+	return nil
+}
+
+// Cache is a [Source] that keeps the token of another source and replaces it in
+// time. It is safe for concurrent use and owns no goroutine at rest.
+//
+// A token that lives costs its callers one atomic load and one reading of the
+// clock. Shortly before it expires one exchange runs in the background while
+// everybody keeps the old token; if that fails, further attempts are paced and
+// the old token serves until its expiry. Without a living token all callers
+// share one exchange, which does not end with any of them; each leaves when
+// its own context ends.
+//
+// After a failure, callers without a living token get that error, with
+// RetryAfter set, until the next attempt is due: below a second when the
+// provider is unavailable, 1 s doubling to 60 s when it refused the
+// credentials ([kyckit.ErrUnauthorized], [kyckit.ErrForbidden],
+// [kyckit.ErrInvalid]).
+type Cache struct {
+	// First, so that the hot path touches one cache line.
+	current atomic.Pointer[entry]
+	base    time.Time
+
+	source  Source
+	early   time.Duration
+	timeout time.Duration
+	logger  *slog.Logger
+	onEvent func(Event)
+
+	mu     sync.Mutex
+	flight *flight
+	pace   pace
+	closed bool
+}
+
+// entry is one token. All times are on the cache's clock: the time since base,
+// which is monotonic.
+type entry struct {
+	token  Token
+	header []string // the Authorization header's value, shared and never written to
+	born   time.Duration
+	dead   time.Duration
+	// refreshAt is when callers must look closer: a refresh is due or the token
+	// is dead. It never exceeds dead.
+	refreshAt atomic.Int64
+}
+
+// NewCache returns a cache over cfg.Source.
+func NewCache(cfg CacheConfig) (*Cache, error) {
+	if cfg.Source == nil {
+		return nil, transport.ConfigError(provider, "Source", "is required")
+	}
+	if err := cfg.Tuning.validate(); err != nil {
+		return nil, err
+	}
+	c := &Cache{
+		base:    time.Now(),
+		source:  cfg.Source,
+		early:   cfg.Tuning.Early,
+		timeout: cfg.Tuning.Timeout,
+		logger:  cfg.Tuning.Logger,
+		onEvent: cfg.Tuning.OnEvent,
+		pace:    newPace(),
+	}
+	if c.early == 0 {
+		c.early = defaultEarly
+	}
+	if c.timeout == 0 {
+		c.timeout = defaultTimeout
+	}
+	return c, nil
+}
+
+// now is the time on the cache's clock.
+func (c *Cache) now() time.Duration { return time.Since(c.base) }
+
+// Token returns the cached token, or waits for a new one until ctx ends. The
+// error is a *kyckit.Error; when ctx ended, of the kind that ctx.Err returns.
+func (c *Cache) Token(ctx context.Context) (Token, error) {
+	if e := c.current.Load(); e != nil && int64(time.Since(c.base)) < e.refreshAt.Load() {
+		return e.token, nil
+	}
+	e, err := c.lookup(ctx)
+	if err != nil {
+		return Token{}, err
+	}
+	return e.token, nil
+}
+
+// entry is Token for callers that want the header too.
+func (c *Cache) entry(ctx context.Context) (*entry, error) {
+	if e := c.current.Load(); e != nil && int64(time.Since(c.base)) < e.refreshAt.Load() {
+		return e, nil
+	}
+	return c.lookup(ctx)
+}
+
+// lookup is for when there is something to do: a refresh is due or there is no
+// living token.
+func (c *Cache) lookup(ctx context.Context) (*entry, error) {
+	now := c.now()
+	if e := c.current.Load(); e != nil && now < e.dead {
+		// One caller wins the right to refresh; until that is decided, the
+		// others need not look again.
+		if due := e.refreshAt.Load(); int64(now) >= due && e.refreshAt.CompareAndSwap(due, int64(e.dead)) {
+			c.refresh(e)
+		}
+		return e, nil
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, gaveUp(err)
+	}
+	e, f, err := c.join()
+	if f == nil {
+		return e, err
+	}
+	select {
+	case <-f.done:
+		return f.entry, f.err
+	case <-ctx.Done():
+		return nil, gaveUp(ctx.Err())
+	}
+}
+
+// Invalidate drops t if it is still the cached token, because a provider
+// refused it. Any other token, newer ones above all, stays. Tokens that are
+// refused as soon as they are issued, over and over, are paced like refused
+// credentials.
+func (c *Cache) Invalidate(t Token) {
+	c.mu.Lock()
+	e := c.current.Load()
+	if e == nil || e.token.Access.Reveal() != t.Access.Reveal() {
+		c.mu.Unlock()
+		return
+	}
+	c.current.Store(nil)
+	now := c.now()
+	c.pace.refusedToken(now, now-e.born)
+	c.mu.Unlock()
+	c.emit(Event{Kind: EventInvalidated, Expiry: e.token.Expiry})
+}
+
+// Close ends the exchange that may be running and waits for it. A cached token
+// serves on until it expires; no new one is fetched.
+func (c *Cache) Close() error {
+	c.mu.Lock()
+	c.closed = true
+	f := c.flight
+	c.mu.Unlock()
+	if f != nil {
+		f.cancel()
+		<-f.done
+	}
+	return nil
+}
+
+// Format implements fmt.Formatter: every verb writes a redacted form.
+func (*Cache) Format(f fmt.State, _ rune) { redact.Format(f, "auth.Cache") }
+
+// LogValue implements slog.LogValuer with a redacted form.
+func (*Cache) LogValue() slog.Value { return redact.Value("auth.Cache") }
+
+// adopt makes t the cached token. It is called with mu held.
+func (c *Cache) adopt(t Token) (*entry, error) {
+	access := t.Access.Reveal()
+	now := c.now()
+	e := &entry{token: t, header: headerOf(access), born: now, dead: never}
+	if !sendable(access) {
+		return nil, failure(kyckit.ErrDecode, "the source returned a token that cannot be sent")
+	}
+	due := never
+	if !t.Expiry.IsZero() {
+		life := time.Until(t.Expiry)
+		if life <= 0 {
+			return nil, failure(kyckit.ErrDecode, "the source returned a token that is expired already")
+		}
+		e.dead = never
+		if life < never-now {
+			e.dead = now + life
+		}
+		early := min(c.early, life/5)
+		due = e.dead - early/2 - rand.N(early/2+1) //nolint:gosec // spreads load, hides nothing
+	}
+	e.refreshAt.Store(int64(due))
+	c.current.Store(e)
+	return e, nil
+}
+
+// gaveUp is the error of a caller whose context ended.
+func gaveUp(cause error) *kyckit.Error {
+	return &kyckit.Error{Provider: provider, Op: opToken, Kind: cause}
+}
+
+func failure(kind error, reason string) *kyckit.Error {
+	return &kyckit.Error{Provider: provider, Op: opToken, Kind: kind, Reason: reason}
+}
+
+// asError makes any source's error a *kyckit.Error. A foreign error is kept as
+// the cause and not shown: nobody knows what its text holds.
+func asError(err error) *kyckit.Error {
+	var e *kyckit.Error
+	if errors.As(err, &e) {
+		return e
+	}
+	return &kyckit.Error{Provider: provider, Op: opToken, Kind: kyckit.ErrUnavailable, Reason: "the source failed", Err: err}
+}

@@ -1,0 +1,2 @@
+// Package auth obtains, caches, attaches and mints access tokens.
+package auth

@@ -1,0 +1,57 @@
+package auth
+
+import (
+	"context"
+	"log/slog"
+	"time"
+)
+
+// EventKind says what happened to a cached token.
+type EventKind string
+
+// The kinds of events.
+const (
+	// EventFetched: a token was obtained while there was none.
+	EventFetched EventKind = "fetched"
+	// EventRefreshed: a token was replaced before it died.
+	EventRefreshed EventKind = "refreshed"
+	// EventFailed: an exchange failed.
+	EventFailed EventKind = "failed"
+	// EventInvalidated: the token was refused and dropped.
+	EventInvalidated EventKind = "invalidated"
+)
+
+// Event is something that happened in a [Cache]. It never holds a token.
+type Event struct {
+	Kind EventKind
+	// Expiry is the token's; zero when unknown and for EventFailed.
+	Expiry time.Time
+	// Took is how long the exchange took; zero for EventInvalidated.
+	Took time.Duration
+	// Err is the error of EventFailed.
+	Err error
+	// RetryAfter is the wait until the next exchange after EventFailed.
+	RetryAfter time.Duration
+}
+
+func (c *Cache) emit(e Event) {
+	if c.logger != nil {
+		level := slog.LevelDebug
+		attrs := make([]slog.Attr, 0, 4)
+		attrs = append(attrs, slog.String("event", string(e.Kind)))
+		if e.Took > 0 {
+			attrs = append(attrs, slog.Duration("took", e.Took))
+		}
+		if !e.Expiry.IsZero() {
+			attrs = append(attrs, slog.Time("expiry", e.Expiry))
+		}
+		if e.Err != nil {
+			level = slog.LevelWarn
+			attrs = append(attrs, slog.Any("error", e.Err), slog.Duration("next", e.RetryAfter))
+		}
+		c.logger.LogAttrs(context.Background(), level, "kyckit token", attrs...) //nolint:forbidigo // an event belongs to no caller
+	}
+	if c.onEvent != nil {
+		c.onEvent(e)
+	}
+}

@@ -1,0 +1,176 @@
+package auth
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"math"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/kyckit/kyckit"
+	"github.com/kyckit/kyckit/internal/transport"
+)
+
+const (
+	exchangeTimeout  = 10 * time.Second
+	maxExchangeBytes = 1 << 20
+	// maxLifetime is the longest lifetime that is believed.
+	maxLifetime = 10 * 365 * 24 * time.Hour
+)
+
+// exchange is a source that asks a token endpoint each time. It makes one
+// attempt: the cache in front of it does the pacing.
+type exchange struct {
+	client   *transport.Client
+	method   string
+	path     string
+	prepare  func(*transport.Call) error
+	decode   func(*transport.Response) (answer, error)
+	fallback time.Duration
+}
+
+// answer is a token endpoint's answer.
+type answer struct {
+	access    string
+	kind      string          // token_type
+	expiresIn json.RawMessage // as it was sent
+}
+
+// exchangeConfig is what all exchanges have in common.
+type exchangeConfig struct {
+	provider string
+	field    string // the setting that url came from
+	url      string
+	// exact keeps a trailing slash of url.
+	exact    bool
+	http     kyckit.HTTP
+	tuning   Tuning
+	method   string
+	fallback time.Duration
+	explain  func(status int, body []byte) transport.Explanation
+	prepare  func(*transport.Call) error
+	decode   func(*transport.Response) (answer, error)
+}
+
+// newExchange returns a cache over an exchange.
+func newExchange(cfg exchangeConfig) (*Cache, error) {
+	if cfg.fallback < 0 {
+		return nil, transport.ConfigError(cfg.provider, "DefaultLifetime", "must not be negative")
+	}
+	checked, err := transport.CheckURL(cfg.provider, cfg.field, cfg.url)
+	if err != nil {
+		return nil, err
+	}
+	u, err := url.Parse(checked)
+	if err != nil {
+		return nil, transport.ConfigError(cfg.provider, cfg.field, "must be an absolute URL")
+	}
+	path := u.EscapedPath()
+	if cfg.exact && strings.HasSuffix(cfg.url, "/") && path != "" {
+		path += "/"
+	}
+	h := cfg.http
+	h.Middleware = nil // it would see the credentials
+	h.Retry = kyckit.Retry{MaxAttempts: 1}
+	if h.MaxResponseBytes == 0 {
+		h.MaxResponseBytes = maxExchangeBytes
+	}
+	client, err := transport.New(transport.Config{
+		Provider: cfg.provider, BaseURL: u.Scheme + "://" + u.Host, BaseURLField: cfg.field, HTTP: h, Explain: cfg.explain,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return NewCache(CacheConfig{
+		Source: &exchange{
+			client: client, method: cfg.method, path: path, prepare: cfg.prepare, decode: cfg.decode, fallback: cfg.fallback,
+		},
+		Tuning: cfg.tuning,
+	})
+}
+
+func (x *exchange) Token(ctx context.Context) (Token, error) {
+	call := &transport.Call{Op: opToken, Method: x.method, Path: x.path, Repeatable: true, Timeout: exchangeTimeout}
+	if err := x.prepare(call); err != nil {
+		return Token{}, err
+	}
+	// The lifetime counts from before the request: by the time the answer is
+	// here, the token may have aged.
+	start := time.Now()
+	resp, err := x.client.Do(ctx, call)
+	if err != nil {
+		return Token{}, err
+	}
+	a, err := x.decode(resp)
+	if err != nil {
+		return Token{}, err
+	}
+	switch {
+	case a.access == "":
+		return Token{}, resp.Fail(kyckit.ErrDecode, "the answer has no access token", transport.Explanation{})
+	case !sendable(a.access):
+		return Token{}, resp.Fail(kyckit.ErrDecode, "the access token cannot be sent", transport.Explanation{})
+	case a.kind != "" && !strings.EqualFold(a.kind, bearer):
+		return Token{}, resp.Fail(kyckit.ErrDecode, "the token type is not bearer", transport.Explanation{})
+	}
+	t := Token{Access: kyckit.NewSecret(a.access), Type: bearer}
+	if life := x.lifetime(a, resp.Header, start); life > 0 {
+		t.Expiry = start.Add(life).Round(0)
+	}
+	return t, nil
+}
+
+// lifetime is how long the token lives from start on, or 0 when unknown.
+func (x *exchange) lifetime(a answer, h http.Header, start time.Time) time.Duration {
+	if life := seconds(a.expiresIn); life > 0 {
+		return life
+	}
+	if life := jwtLifetime(a.access, h, start); life > 0 {
+		return life
+	}
+	return x.fallback
+}
+
+// seconds reads a lifetime: a number of seconds or a string that holds one. It
+// returns 0 for anything else, nothing and less included.
+func seconds(raw json.RawMessage) time.Duration {
+	n, ok := number(raw)
+	if !ok || n <= 0 {
+		return 0
+	}
+	return time.Duration(math.Min(n, maxLifetime.Seconds()) * float64(time.Second))
+}
+
+// number reads a JSON number or a string that holds one.
+func number(raw json.RawMessage) (float64, bool) {
+	s := strings.TrimSpace(string(raw))
+	if len(s) > 1 && s[0] == '"' {
+		var text string
+		if json.Unmarshal(raw, &text) != nil {
+			return 0, false
+		}
+		s = strings.TrimSpace(text)
+	}
+	n, err := strconv.ParseFloat(s, 64)
+	if err != nil && !errors.Is(err, strconv.ErrRange) || math.IsNaN(n) {
+		return 0, false
+	}
+	return n, true
+}
+
+// oauthAnswer reads the answer of RFC 6749, section 5.1.
+func oauthAnswer(resp *transport.Response) (answer, error) {
+	var body struct {
+		AccessToken string          `json:"access_token"`
+		TokenType   string          `json:"token_type"`
+		ExpiresIn   json.RawMessage `json:"expires_in"`
+	}
+	if err := resp.Decode(&body); err != nil {
+		return answer{}, err
+	}
+	return answer{access: body.AccessToken, kind: body.TokenType, expiresIn: body.ExpiresIn}, nil
+}

@@ -1,0 +1,167 @@
+package auth
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"hash"
+	"log/slog"
+	"strconv"
+	"sync"
+	"time"
+	"unicode/utf8"
+
+	"github.com/kyckit/kyckit"
+	"github.com/kyckit/kyckit/internal/redact"
+	"github.com/kyckit/kyckit/internal/transport"
+)
+
+const (
+	opMint        = "mint"
+	defaultMaxTTL = 24 * time.Hour
+	// maxPersonID bounds a personId; national numbers have 9 to 14 characters.
+	maxPersonID = 64
+	maxIssuer   = 1024
+
+	jwtHeader = `{"alg":"HS256","typ":"JWT"}`
+)
+
+// MinterConfig configures a [Minter].
+type MinterConfig struct {
+	// Issuer is the iss claim, the client id: 1 to 1,024 bytes of UTF-8.
+	// Required.
+	Issuer string
+	// Secret is the HMAC key, used as its raw bytes. Required.
+	Secret kyckit.Secret
+	// MaxTTL is the longest lifetime Mint accepts. Zero means 24 h.
+	MaxTTL time.Duration
+}
+
+// Minter builds access tokens for single users locally: JWTs signed with
+// HS256 that hold iss, exp and personId. It is immutable and safe for
+// concurrent use; its key cannot be printed.
+type Minter struct {
+	// A closure, so that nothing that walks structures finds the key.
+	mint func(personID string, ttl time.Duration) (Token, error)
+}
+
+// NewMinter returns a Minter.
+func NewMinter(cfg MinterConfig) (*Minter, error) {
+	maxTTL := cfg.MaxTTL
+	if maxTTL == 0 {
+		maxTTL = defaultMaxTTL
+	}
+	switch {
+	case cfg.Secret.IsZero():
+		return nil, transport.ConfigError(provider, "Secret", "is required")
+	case cfg.Issuer == "":
+		return nil, transport.ConfigError(provider, "Issuer", "is required")
+	case !utf8.ValidString(cfg.Issuer):
+		return nil, transport.ConfigError(provider, "Issuer", "must be UTF-8")
+	case len(cfg.Issuer) > maxIssuer:
+		return nil, transport.ConfigError(provider, "Issuer", "is too long")
+	case maxTTL < time.Second:
+		return nil, transport.ConfigError(provider, "MaxTTL", "must be at least a second")
+	}
+	issuer, err := json.Marshal(cfg.Issuer)
+	if err != nil {
+		return nil, transport.ConfigError(provider, "Issuer", "cannot be encoded")
+	}
+	s := newSigner([]byte(cfg.Secret.Reveal()), `{"iss":`+string(issuer)+`,"exp":`)
+	return &Minter{mint: func(personID string, ttl time.Duration) (Token, error) {
+		switch {
+		case ttl < time.Second:
+			return Token{}, transport.InputError(provider, opMint, "ttl must be at least a second")
+		case ttl > maxTTL:
+			return Token{}, transport.InputError(provider, opMint, "ttl is above MaxTTL")
+		case !validPersonID(personID):
+			return Token{}, transport.InputError(provider, opMint, "personId must be 1 to 64 of the characters A-Z a-z 0-9 . - _")
+		}
+		exp := time.Now().Add(ttl).Unix()
+		return Token{Access: kyckit.NewSecret(s.sign(personID, exp)), Type: bearer, Expiry: time.Unix(exp, 0)}, nil
+	}}, nil
+}
+
+// Mint returns a token for one person that expires after ttl, cut to the full
+// second. ttl is from one second to MaxTTL. personID is 1 to 64 of the
+// characters A-Z a-z 0-9 . - _, which covers a CPF with and without
+// punctuation; it is not checked further. The error is a *kyckit.Error of kind
+// [kyckit.ErrInvalid].
+func (m *Minter) Mint(personID string, ttl time.Duration) (Token, error) {
+	return m.mint(personID, ttl)
+}
+
+// Format implements fmt.Formatter: every verb writes a redacted form.
+func (*Minter) Format(f fmt.State, _ rune) { redact.Format(f, "auth.Minter") }
+
+// LogValue implements slog.LogValuer with a redacted form.
+func (*Minter) LogValue() slog.Value { return redact.Value("auth.Minter") }
+
+// validPersonID accepts only characters that stand for themselves in JSON.
+func validPersonID(s string) bool {
+	if s == "" || len(s) > maxPersonID {
+		return false
+	}
+	for i := range len(s) {
+		c := s[i]
+		digit, letter := c-'0' < 10, c|0x20-'a' < 26
+		if !digit && !letter && c != '.' && c != '-' && c != '_' {
+			return false
+		}
+	}
+	return true
+}
+
+// signer holds what is the same in every token: the encoded beginning and the
+// key, hashed.
+type signer struct {
+	prefix string // encoded header, dot, encoded beginning of the claims
+	rest   string // the one or two bytes of the beginning that do not fill a base64 group
+	states sync.Pool
+}
+
+// state is what one token is built in.
+type state struct {
+	mac    hash.Hash
+	claims []byte // in clear, from signer.rest on
+	token  []byte
+	sum    [sha256.Size]byte
+}
+
+func newSigner(key []byte, claims string) *signer {
+	whole := len(claims) / 3 * 3
+	s := &signer{
+		prefix: base64.RawURLEncoding.EncodeToString([]byte(jwtHeader)) + "." + base64.RawURLEncoding.EncodeToString([]byte(claims[:whole])),
+		rest:   claims[whole:],
+	}
+	s.states.New = func() any {
+		st := &state{mac: hmac.New(sha256.New, key)}
+		// The first Reset keeps the hashed key, so that later ones need not
+		// hash it again.
+		st.mac.Reset()
+		st.claims = append(make([]byte, 0, 128), s.rest...)
+		st.token = append(make([]byte, 0, len(s.prefix)+256), s.prefix...)
+		return st
+	}
+	return s
+}
+
+// sign returns the signed token.
+func (s *signer) sign(personID string, exp int64) string {
+	st := s.states.Get().(*state) //nolint:errcheck,forcetypeassert // the pool holds nothing else
+	claims := strconv.AppendInt(st.claims[:len(s.rest)], exp, 10)
+	claims = append(claims, `,"personId":"`...)
+	claims = append(claims, personID...)
+	claims = append(claims, `"}`...)
+
+	token := base64.RawURLEncoding.AppendEncode(st.token[:len(s.prefix)], claims)
+	st.mac.Reset()
+	st.mac.Write(token)
+	token = append(token, '.')
+	token = base64.RawURLEncoding.AppendEncode(token, st.mac.Sum(st.sum[:0]))
+	signed := string(token)
+	s.states.Put(st)
+	return signed
+}

@@ -1,0 +1,121 @@
+package auth
+
+import (
+	"context"
+	"errors"
+	"net/url"
+	"sync"
+
+	"golang.org/x/oauth2"
+
+	"github.com/kyckit/kyckit"
+	"github.com/kyckit/kyckit/internal/transport"
+)
+
+// OAuth2 makes src a token source for golang.org/x/oauth2. That interface
+// knows no context: ctx limits every call instead.
+func OAuth2(ctx context.Context, src Source) oauth2.TokenSource { return toOAuth2{ctx, src} }
+
+type toOAuth2 struct {
+	ctx    context.Context //nolint:containedctx // the interface has no other place for it
+	source Source
+}
+
+func (s toOAuth2) Token() (*oauth2.Token, error) {
+	t, err := s.source.Token(s.ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &oauth2.Token{AccessToken: t.Access.Reveal(), TokenType: t.Type, Expiry: t.Expiry}, nil
+}
+
+// FromOAuth2 makes a token source of golang.org/x/oauth2 a [Source]. Calls
+// that overlap share one call of ts, which cannot be cancelled: it goes on when
+// the callers' contexts end. Errors keep the OAuth error code and status, none
+// of their text.
+//
+// ts usually caches by itself. Do not wrap the result in a [Cache] unless it
+// does not: an invalidated token would only be served again.
+func FromOAuth2(ts oauth2.TokenSource) Source { return &fromOAuth2{source: ts} }
+
+type fromOAuth2 struct {
+	source oauth2.TokenSource
+
+	mu     sync.Mutex
+	flight *oauth2Flight
+}
+
+type oauth2Flight struct {
+	done  chan struct{}
+	token Token
+	err   error
+}
+
+func (s *fromOAuth2) Token(ctx context.Context) (Token, error) {
+	if err := ctx.Err(); err != nil {
+		return Token{}, gaveUp(err)
+	}
+	s.mu.Lock()
+	f := s.flight
+	if f == nil {
+		f = &oauth2Flight{done: make(chan struct{})}
+		s.flight = f
+		go s.run(f)
+	}
+	s.mu.Unlock()
+	select {
+	case <-f.done:
+		return f.token, f.err
+	case <-ctx.Done():
+		return Token{}, gaveUp(ctx.Err())
+	}
+}
+
+func (s *fromOAuth2) run(f *oauth2Flight) {
+	f.err = failure(kyckit.ErrUnavailable, "the source did not return")
+	defer func() {
+		s.mu.Lock()
+		s.flight = nil
+		s.mu.Unlock()
+		close(f.done)
+	}()
+	t, err := s.source.Token()
+	switch {
+	case err != nil:
+		f.err = oauth2Error(err)
+	case t == nil || t.AccessToken == "":
+		f.err = failure(kyckit.ErrDecode, "the source returned an empty token")
+	default:
+		f.token, f.err = Token{Access: kyckit.NewSecret(t.AccessToken), Type: t.Type(), Expiry: t.Expiry}, nil
+	}
+}
+
+// oauth2Error keeps of an error what is safe: x/oauth2 quotes bodies and URLs.
+func oauth2Error(err error) *kyckit.Error {
+	var own *kyckit.Error
+	if errors.As(err, &own) {
+		return own
+	}
+	var refused *oauth2.RetrieveError
+	if !errors.As(err, &refused) {
+		e := failure(kyckit.ErrUnavailable, "the source failed")
+		var u *url.Error
+		if errors.As(err, &u) {
+			e.Reason = "no answer"
+		}
+		return e
+	}
+	status := 0
+	if refused.Response != nil {
+		status = refused.Response.StatusCode
+	}
+	e := failure(kyckit.ErrDecode, "the token endpoint refused")
+	e.StatusCode, e.Code = status, transport.Code(refused.ErrorCode)
+	if status < 200 || status > 299 {
+		e.Kind = transport.KindOf(status)
+	}
+	if kind := explainOAuth(status, refused.Body).Kind; kind != nil {
+		e.Kind = kind
+	}
+	return e.WithText(refused.ErrorDescription, refused.Body)
+}

@@ -1,0 +1,130 @@
+package auth
+
+import (
+	"errors"
+	"math/rand/v2"
+	"time"
+
+	"github.com/cenkalti/backoff/v4"
+
+	"github.com/kyckit/kyckit"
+)
+
+const (
+	firstWait = 400 * time.Millisecond
+	// maxWait bounds the wait while an old token serves.
+	maxWait = 15 * time.Second
+	// maxDeadWait bounds it when there is none: recovery must be felt within a
+	// second, jitter and the exchange itself included.
+	maxDeadWait = 700 * time.Millisecond
+	// minWait keeps attempts apart when the token dies right after one.
+	minWait = 250 * time.Millisecond
+	// maxAsked bounds what is believed of a Retry-After.
+	maxAsked = 60 * time.Second
+
+	firstRefusal = time.Second
+	maxRefusal   = 60 * time.Second
+
+	// A token refused within young of its issue is a strike; beyond
+	// freeStrikes in a row, further exchanges are paced.
+	young       = 5 * time.Second
+	freeStrikes = 10
+
+	randomisation = 0.15
+)
+
+// pace decides when the next exchange may begin. It is guarded by Cache.mu; its
+// times are on the cache's clock.
+type pace struct {
+	backoff  *backoff.ExponentialBackOff
+	failures int // in a row
+	refusals int // in a row
+	strikes  int
+	next     time.Duration
+	last     *kyckit.Error // of the attempt before next
+}
+
+func newPace() pace {
+	b := backoff.NewExponentialBackOff()
+	b.InitialInterval, b.MaxInterval, b.Multiplier = firstWait, maxWait, 2
+	b.RandomizationFactor, b.MaxElapsedTime = randomisation, 0
+	b.Reset()
+	return pace{backoff: b}
+}
+
+// hold returns the error to give while the next attempt is not due.
+func (p *pace) hold(now time.Duration) error {
+	if p.last == nil || now >= p.next {
+		return nil
+	}
+	e := *p.last
+	e.RetryAfter, e.Attempts = p.next-now, 0
+	return &e
+}
+
+func (p *pace) succeeded() {
+	p.backoff.Reset()
+	p.failures, p.refusals, p.next, p.last = 0, 0, 0, nil
+}
+
+// failed plans the next attempt. dead is when the old token dies, now or
+// before when there is none.
+func (p *pace) failed(err *kyckit.Error, now, dead time.Duration) *kyckit.Error {
+	p.failures++
+	if refused(err) {
+		p.next = now + p.refusal()
+	} else {
+		p.refusals = 0
+		wait := p.backoff.NextBackOff()
+		if dead <= now {
+			wait = min(wait, deadWait())
+		} else if now+wait > dead {
+			// The moment the token dies an attempt is due.
+			wait = max(dead-now, minWait)
+		}
+		p.next = now + max(wait, min(err.RetryAfter, maxAsked))
+	}
+	e := *err
+	e.RetryAfter = p.next - now
+	p.last = &e
+	return p.last
+}
+
+// refusal is the wait after refused credentials: asking on could lock the
+// account.
+func (p *pace) refusal() time.Duration {
+	wait := maxRefusal
+	if p.refusals < 6 {
+		wait = min(firstRefusal<<p.refusals, maxRefusal)
+	}
+	p.refusals++
+	return wait
+}
+
+// refusedToken counts tokens that are refused soon after their issue. A
+// provider that refuses every new token must not cost an exchange a call.
+func (p *pace) refusedToken(now, age time.Duration) {
+	if age >= young {
+		p.strikes = 0
+	}
+	p.strikes++
+	if over := p.strikes - freeStrikes; over > 0 {
+		wait := min(firstRefusal<<min(over-1, 6), maxRefusal)
+		p.next = max(p.next, now+wait)
+		p.last = failure(kyckit.ErrUnauthorized, "tokens are refused as soon as they are issued")
+	}
+}
+
+func deadWait() time.Duration {
+	return maxDeadWait - rand.N(maxDeadWait/8) //nolint:gosec // spreads load, hides nothing
+}
+
+// refused reports that asking again with the same credentials cannot help.
+func refused(err error) bool {
+	return errors.Is(err, kyckit.ErrUnauthorized) || errors.Is(err, kyckit.ErrForbidden) || errors.Is(err, kyckit.ErrInvalid)
+}
+
+// worthWaiting reports that a further attempt may help callers who wait.
+func worthWaiting(err *kyckit.Error) bool {
+	return !refused(err) && (errors.Is(err, kyckit.ErrUnavailable) || errors.Is(err, kyckit.ErrRateLimited)) && err.RetryAfter <= time.Second
+}

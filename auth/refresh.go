@@ -1,0 +1,164 @@
+package auth
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/kyckit/kyckit"
+)
+
+// coldAttempts is how many attempts in a row may fail before callers without a
+// token hear of it. Later exchanges try once: holding callers would not help.
+const coldAttempts = 3
+
+// flight is one exchange, shared by all who wait for it.
+type flight struct {
+	cancel context.CancelFunc
+	done   chan struct{}
+	// Set before done is closed.
+	entry *entry
+	err   error
+}
+
+// join returns a living token, or the flight to wait for, or the error of the
+// last attempt while the next one is not due.
+func (c *Cache) join() (*entry, *flight, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now := c.now()
+	if e := c.current.Load(); e != nil && now < e.dead {
+		return e, nil, nil
+	}
+	if c.flight != nil {
+		return nil, c.flight, nil
+	}
+	if c.closed {
+		return nil, nil, failure(kyckit.ErrUnavailable, "the cache is closed")
+	}
+	if err := c.pace.hold(now); err != nil {
+		return nil, nil, err
+	}
+	return nil, c.start(), nil
+}
+
+// refresh starts a flight for the token that e holds, in the background.
+func (c *Cache) refresh(e *entry) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed || c.flight != nil || c.current.Load() != e {
+		return
+	}
+	c.start()
+}
+
+// start begins a flight. It is called with mu held.
+func (c *Cache) start() *flight {
+	// Detached: the exchange serves all callers and must not end with the one
+	// who happened to begin it.
+	ctx, cancel := context.WithTimeout(context.Background(), c.timeout) //nolint:forbidigo // see above
+	f := &flight{cancel: cancel, done: make(chan struct{})}
+	c.flight = f
+	go c.run(ctx, f)
+	return f
+}
+
+// run makes the exchange and tells everybody.
+func (c *Cache) run(ctx context.Context, f *flight) {
+	defer f.cancel()
+	ended := false
+	defer func() {
+		// A source that panics or ends its goroutine must not leave the
+		// callers waiting.
+		if !ended {
+			c.end(f, nil, failure(kyckit.ErrUnavailable, "the source did not return"))
+		}
+	}()
+	for {
+		start := c.now()
+		token, err := c.source.Token(ctx)
+		if err == nil {
+			if err = c.succeed(f, token, c.now()-start); err == nil {
+				ended = true
+				return
+			}
+		}
+		failed := asError(err)
+		if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+			failed = failure(kyckit.ErrUnavailable, "no token in time")
+		}
+		failed, again := c.fail(failed, c.now()-start)
+		if again && sleep(ctx, failed.RetryAfter) {
+			continue
+		}
+		ended = true
+		c.end(f, nil, failed)
+		return
+	}
+}
+
+// succeed adopts the token and ends the flight.
+func (c *Cache) succeed(f *flight, token Token, took time.Duration) error {
+	c.mu.Lock()
+	kind := EventFetched
+	if c.current.Load() != nil {
+		kind = EventRefreshed
+	}
+	e, err := c.adopt(token)
+	if err != nil {
+		c.mu.Unlock()
+		return err
+	}
+	c.pace.succeeded()
+	c.flight = nil
+	f.entry = e
+	c.mu.Unlock()
+	close(f.done)
+	c.emit(Event{Kind: kind, Expiry: token.Expiry, Took: took})
+	return nil
+}
+
+// fail notes a failed attempt. It returns the error with RetryAfter set to the
+// wait until the next attempt, and whether the flight should make that attempt.
+func (c *Cache) fail(err *kyckit.Error, took time.Duration) (failed *kyckit.Error, again bool) {
+	c.mu.Lock()
+	now := c.now()
+	e := c.current.Load()
+	dead := now
+	if e != nil {
+		dead = e.dead
+	}
+	failed = c.pace.failed(err, now, dead)
+	again = dead <= now && c.pace.failures < coldAttempts && worthWaiting(failed)
+	if e != nil {
+		e.refreshAt.Store(int64(min(c.pace.next, e.dead)))
+	}
+	c.mu.Unlock()
+	c.emit(Event{Kind: EventFailed, Err: failed, Took: took, RetryAfter: failed.RetryAfter})
+	return failed, again
+}
+
+// end closes the flight.
+func (c *Cache) end(f *flight, e *entry, err error) {
+	c.mu.Lock()
+	c.flight = nil
+	f.entry, f.err = e, err
+	c.mu.Unlock()
+	close(f.done)
+}
+
+// sleep reports whether it slept for d before ctx ended; it does not begin to
+// when the deadline comes first.
+func sleep(ctx context.Context, d time.Duration) bool {
+	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= d {
+		return false
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}

@@ -1,0 +1,78 @@
+package auth
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/kyckit/kyckit"
+	"github.com/kyckit/kyckit/internal/redact"
+)
+
+const (
+	provider = "auth"
+	opToken  = "token"
+	bearer   = "Bearer"
+)
+
+// Token is an access token. It is a value: a caller cannot change what others
+// hold. Every fmt verb and slog show it redacted; JSON shows type and expiry.
+type Token struct {
+	// Access is the token itself.
+	Access kyckit.Secret
+	// Type is the token type, "Bearer" for all sources of this package.
+	Type string
+	// Expiry is when the token dies by the local clock. The zero time means
+	// unknown: the token serves until it is refused.
+	Expiry time.Time
+}
+
+// Format implements fmt.Formatter: every verb writes a redacted form.
+func (Token) Format(f fmt.State, _ rune) { redact.Format(f, "auth.Token") }
+
+// LogValue implements slog.LogValuer with a redacted form.
+func (Token) LogValue() slog.Value { return redact.Value("auth.Token") }
+
+// Source yields access tokens. Implementations must be safe for concurrent use
+// and honour ctx. A source that is not a [Cache] is asked for every request;
+// wrap it with [NewCache] unless it is cheap.
+//
+// A source may also have a method Invalidate(Token), as Cache has: [NewTransport]
+// calls it with a token that was refused.
+type Source interface {
+	Token(ctx context.Context) (Token, error)
+}
+
+// SourceFunc makes a function a [Source].
+type SourceFunc func(ctx context.Context) (Token, error)
+
+// Token implements [Source].
+func (f SourceFunc) Token(ctx context.Context) (Token, error) { return f(ctx) }
+
+// Static returns a source of one fixed token without a known expiry, for
+// tokens that are managed elsewhere and for tests.
+func Static(access kyckit.Secret) Source {
+	t := Token{Access: access, Type: bearer}
+	return SourceFunc(func(context.Context) (Token, error) { return t, nil })
+}
+
+// invalidator is a source that can be told of a refused token.
+type invalidator interface{ Invalidate(Token) }
+
+// maxAccess is far above any real token and keeps a hostile answer out of the
+// request line.
+const maxAccess = 32 << 10
+
+// sendable reports whether access can stand in a header: visible ASCII only.
+func sendable(access string) bool {
+	if access == "" || len(access) > maxAccess {
+		return false
+	}
+	for i := range len(access) {
+		if access[i] <= ' ' || access[i] > '~' {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,179 @@
+package auth
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"sync/atomic"
+
+	"github.com/kyckit/kyckit"
+	"github.com/kyckit/kyckit/internal/transport"
+)
+
+// NewTransport returns a RoundTripper that sends a bearer token from src with
+// every request. Nil base means http.DefaultTransport; src must not be nil.
+//
+// A 401 drops the token if src has a method Invalidate(Token), as [Cache] has,
+// and the request is sent once more with a new one; all requests that were
+// refused together share one exchange. A request whose body cannot be
+// rewound (no GetBody) is not repeated and its 401 returned. A 403 is always
+// returned as it is.
+//
+// The token goes to https only, loopback aside: any other request fails before
+// it is sent. A redirect to another host or scheme is followed without it. The
+// caller's request is not changed. Safe for concurrent use if base and src are.
+func NewTransport(base http.RoundTripper, src Source) http.RoundTripper {
+	if base == nil {
+		base = http.DefaultTransport
+	}
+	t := &bearerTransport{base: base, source: src}
+	t.cache, _ = src.(*Cache)
+	t.invalidate = func(Token) {}
+	if inv, ok := src.(invalidator); ok {
+		t.invalidate, t.drops = inv.Invalidate, true
+	}
+	return t
+}
+
+type bearerTransport struct {
+	base       http.RoundTripper
+	source     Source
+	cache      *Cache // source, when it is one
+	invalidate func(Token)
+	drops      bool // invalidate does something
+	last       atomic.Pointer[grant]
+}
+
+// grant is a token ready to send.
+type grant struct {
+	token  Token
+	header []string
+}
+
+func (t *bearerTransport) RoundTrip(req *http.Request) (*http.Response, error) {
+	if !sameOrigin(req) {
+		return t.base.RoundTrip(req)
+	}
+	if !transport.SecureURL(req.URL) {
+		closeBody(req)
+		return nil, &transport.NotSentError{Err: &kyckit.Error{
+			Provider: provider, Op: opToken, Kind: kyckit.ErrInvalid, Reason: "a token is sent to https only (http only on loopback)",
+		}}
+	}
+	ctx := req.Context()
+	g, err := t.grant(ctx)
+	if err != nil {
+		closeBody(req)
+		return nil, &transport.NotSentError{Err: err}
+	}
+	resp, err := t.send(req, g, transport.Owned(ctx))
+	if err != nil || resp.StatusCode != http.StatusUnauthorized {
+		return resp, err
+	}
+	t.invalidate(g.token)
+	hasBody := req.Body != nil && req.Body != http.NoBody
+	if transport.Once(ctx) || hasBody && req.GetBody == nil {
+		return resp, nil
+	}
+	fresh, err := t.grant(ctx)
+	if err == nil && !t.drops && fresh.token.Access.Reveal() == g.token.Access.Reveal() {
+		return resp, nil
+	}
+	discard(resp)
+	if err != nil {
+		// Not quite unsent, but refused: nothing came of it.
+		return nil, &transport.NotSentError{Err: err}
+	}
+	replay := *req
+	if hasBody {
+		if replay.Body, err = req.GetBody(); err != nil {
+			return nil, &transport.NotSentError{Err: err}
+		}
+	}
+	resp, err = t.send(&replay, fresh, false)
+	if err == nil {
+		resp.Request = req
+		if resp.StatusCode == http.StatusUnauthorized {
+			t.invalidate(fresh.token)
+		}
+	}
+	return resp, err
+}
+
+// send sends req with the token, on a copy unless the request is the module's
+// own.
+func (t *bearerTransport) send(req *http.Request, g grant, inPlace bool) (*http.Response, error) {
+	if inPlace {
+		req.Header["Authorization"] = g.header
+		return t.base.RoundTrip(req)
+	}
+	// A shallow copy with its own header map is enough: values are replaced,
+	// never written to.
+	clone := *req
+	clone.Header = make(http.Header, len(req.Header)+1)
+	for k, v := range req.Header {
+		clone.Header[k] = v
+	}
+	clone.Header["Authorization"] = g.header
+	resp, err := t.base.RoundTrip(&clone)
+	if err == nil {
+		resp.Request = req // without the token
+	}
+	return resp, err
+}
+
+func (t *bearerTransport) grant(ctx context.Context) (grant, error) {
+	if t.cache != nil {
+		e, err := t.cache.entry(ctx)
+		if err != nil {
+			return grant{}, err
+		}
+		return grant{e.token, e.header}, nil
+	}
+	token, err := t.source.Token(ctx)
+	if err != nil {
+		if ctx.Err() != nil {
+			return grant{}, gaveUp(ctx.Err())
+		}
+		return grant{}, asError(err)
+	}
+	access := token.Access.Reveal()
+	if last := t.last.Load(); last != nil && last.token.Access.Reveal() == access {
+		return grant{token, last.header}, nil
+	}
+	if !sendable(access) {
+		return grant{}, failure(kyckit.ErrDecode, "the source returned a token that cannot be sent")
+	}
+	g := &grant{token, headerOf(access)}
+	t.last.Store(g)
+	return *g, nil
+}
+
+// headerOf is the Authorization header's value. Its capacity is its length, so
+// that appending to it copies.
+func headerOf(access string) []string { return []string{bearer + " " + access} }
+
+// sameOrigin reports that req is no redirect that left the scheme or host its
+// chain began with. Where the chain cannot be followed, it is not.
+func sameOrigin(req *http.Request) bool {
+	for r := req; r.Response != nil; {
+		r = r.Response.Request
+		if r == nil || r.URL == nil || r.URL.Scheme != req.URL.Scheme || r.URL.Host != req.URL.Host {
+			return false
+		}
+	}
+	return true
+}
+
+func closeBody(req *http.Request) {
+	if req.Body != nil {
+		_ = req.Body.Close()
+	}
+}
+
+// discard reads what is left of a small answer, so that its connection can be
+// used again.
+func discard(resp *http.Response) {
+	_, _ = io.CopyN(io.Discard, resp.Body, 64<<10)
+	_ = resp.Body.Close()
+}
