@@ -44,7 +44,7 @@ type MinterConfig struct {
 // concurrent use; its key cannot be printed.
 type Minter struct {
 	// A closure, so that nothing that walks structures finds the key.
-	mint func(personID string, ttl time.Duration) (Token, error)
+	mint func(personID string, bound bool, ttl time.Duration) (Token, error)
 }
 
 // NewMinter returns a Minter.
@@ -70,13 +70,13 @@ func NewMinter(cfg MinterConfig) (*Minter, error) {
 		return nil, transport.ConfigError(provider, "Issuer", "cannot be encoded")
 	}
 	s := newSigner([]byte(cfg.Secret.Reveal()), `{"iss":`+string(issuer)+`,"exp":`)
-	return &Minter{mint: func(personID string, ttl time.Duration) (Token, error) {
+	return &Minter{mint: func(personID string, bound bool, ttl time.Duration) (Token, error) {
 		switch {
 		case ttl < time.Second:
 			return Token{}, transport.InputError(provider, opMint, "ttl must be at least a second")
 		case ttl > maxTTL:
 			return Token{}, transport.InputError(provider, opMint, "ttl is above MaxTTL")
-		case !validPersonID(personID):
+		case bound && !validPersonID(personID):
 			return Token{}, transport.InputError(provider, opMint, "personId must be 1 to 64 of the characters A-Z a-z 0-9 . - _")
 		}
 		exp := time.Now().Add(ttl).Unix()
@@ -90,7 +90,14 @@ func NewMinter(cfg MinterConfig) (*Minter, error) {
 // punctuation; it is not checked further. The error is a *kyckit.Error of kind
 // [kyckit.ErrInvalid].
 func (m *Minter) Mint(personID string, ttl time.Duration) (Token, error) {
-	return m.mint(personID, ttl)
+	return m.mint(personID, true, ttl)
+}
+
+// MintUnbound returns a token without a personId, which is good for every
+// person. It is for calls that a backend makes itself and for tests; an app
+// gets a token of [Minter.Mint]. The limits of ttl and the error are the same.
+func (m *Minter) MintUnbound(ttl time.Duration) (Token, error) {
+	return m.mint("", false, ttl)
 }
 
 // Format implements fmt.Formatter: every verb writes a redacted form.
@@ -148,13 +155,16 @@ func newSigner(key []byte, claims string) *signer {
 	return s
 }
 
-// sign returns the signed token.
+// sign returns the signed token; without a personId when that is empty.
 func (s *signer) sign(personID string, exp int64) string {
 	st := s.states.Get().(*state) //nolint:errcheck,forcetypeassert // the pool holds nothing else
 	claims := strconv.AppendInt(st.claims[:len(s.rest)], exp, 10)
-	claims = append(claims, `,"personId":"`...)
-	claims = append(claims, personID...)
-	claims = append(claims, `"}`...)
+	if personID != "" {
+		claims = append(claims, `,"personId":"`...)
+		claims = append(claims, personID...)
+		claims = append(claims, '"')
+	}
+	claims = append(claims, '}')
 
 	token := base64.RawURLEncoding.AppendEncode(st.token[:len(s.prefix)], claims)
 	st.mac.Reset()
