@@ -36,11 +36,11 @@ func (r *retrier) RoundTrip(req *http.Request) (*http.Response, error) {
 		ErrorHandler: retryablehttp.PassthroughErrorHandler,
 	}
 	rr := &retryablehttp.Request{Request: req}
-	if length := req.ContentLength; st.call.Repeatable && req.GetBody != nil {
-		if err := rr.SetBody(retryablehttp.ReaderFunc(func() (io.Reader, error) { return req.GetBody() })); err != nil {
+	if open, length := req.GetBody, req.ContentLength; st.call.Repeatable && open != nil {
+		if err := rr.SetBody(retryablehttp.ReaderFunc(func() (io.Reader, error) { return open() })); err != nil {
 			return nil, &NotSentError{err}
 		}
-		req.ContentLength = length
+		req.GetBody, req.ContentLength = open, length // as the library cannot know them
 	}
 	resp, err := rc.Do(rr)
 	// The bearer was set on a header map that a middleware can still see.

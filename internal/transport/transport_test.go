@@ -94,6 +94,24 @@ func TestReadIsRetriedAndStartIsNot(t *testing.T) {
 	}
 }
 
+func TestEveryTryCarriesTheBody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := fake(t, kyctest.Options{InMemory: true})
+		c := newClient(t, s, kyckit.HTTP{})
+		call := start()
+		call.Repeatable = true
+		s.Fail("start", 1, kyctest.Fault{Status: 500})
+		s.Fail("start", 2, kyctest.Fault{Hangup: true})
+		_, err := c.Do(t.Context(), call)
+		require.NoError(t, err)
+		require.Equal(t, 3, s.Count("start"))
+		for _, r := range s.Requests("start") {
+			assert.Equal(t, "hello", string(r.Body))
+			assert.Equal(t, "5", r.Header.Get("Content-Length"))
+		}
+	})
+}
+
 func TestRetriesEndAfterMaxAttempts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := fake(t, kyctest.Options{InMemory: true})
@@ -201,7 +219,6 @@ func TestCancelledCalls(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := fake(t, kyctest.Options{InMemory: true})
 		c := newClient(t, s, kyckit.HTTP{})
-		s.Fail("", 0, kyctest.Fault{})
 		s.Fail("start", 0, kyctest.Fault{Delay: time.Minute})
 		s.Fail("thing", 0, kyctest.Fault{Delay: time.Minute})
 

@@ -1,0 +1,220 @@
+package nafath
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"net/http"
+	"time"
+
+	"github.com/kyckit/kyckit"
+	"github.com/kyckit/kyckit/auth"
+	"github.com/kyckit/kyckit/internal/transport"
+)
+
+const provider = "nafath"
+
+// Config says how to reach Nafath. BaseURL and Auth are required; both are
+// told to you by the provider and have no default.
+type Config struct {
+	// BaseURL is what the paths are appended to, for example
+	// "https://api.example.sa". A path prefix and a trailing slash are fine. It
+	// must be https, loopback aside.
+	BaseURL string
+	// Auth supplies the bearer token; usually auth.NewClientCredentials.
+	Auth auth.Source
+	// HTTP tunes the calls; the zero value is a good default.
+	HTTP kyckit.HTTP
+	// Paths overrides the documented paths, for a vendor that moved them.
+	Paths Paths
+	// NationalID is the rule for ids; the zero value accepts citizens and
+	// residents.
+	NationalID NationalIDRule
+}
+
+// Paths are the endpoints below BaseURL. An empty field means the documented
+// path.
+type Paths struct {
+	// Request starts a verification. Default "/ExtNafath/request".
+	Request string
+	// Status reads the state of one. Default "/ExtNafath/status".
+	Status string
+	// Details reads the person. Default "/ExtNafath/details/{transId}"; the
+	// place {transId} is required.
+	Details string
+}
+
+// Client makes the three Nafath calls. It keeps no state between them and does
+// not pace itself: use a Poller wherever more than one person may verify at a
+// time. A Client is immutable and safe for concurrent use.
+type Client struct {
+	http  *transport.Client
+	paths Paths
+	ids   NationalIDRule
+}
+
+// New validates cfg and returns a Client. The error is a *kyckit.Error of kind
+// ErrInvalid that names the field.
+func New(cfg Config) (*Client, error) {
+	if cfg.Auth == nil {
+		return nil, transport.ConfigError(provider, "Auth", "is required")
+	}
+	paths, err := cfg.Paths.validate()
+	if err != nil {
+		return nil, err
+	}
+	ids, err := cfg.NationalID.validate()
+	if err != nil {
+		return nil, err
+	}
+	c, err := transport.New(transport.Config{
+		Provider:  provider,
+		BaseURL:   cfg.BaseURL,
+		HTTP:      cfg.HTTP,
+		Authorize: func(rt http.RoundTripper) http.RoundTripper { return auth.NewTransport(rt, cfg.Auth) },
+		Explain:   explain,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &Client{http: c, paths: paths, ids: ids}, nil
+}
+
+func (p Paths) validate() (Paths, error) {
+	for _, f := range []struct {
+		name  string
+		value *string
+		def   string
+		ids   int
+	}{
+		{"Paths.Request", &p.Request, "/ExtNafath/request", 0},
+		{"Paths.Status", &p.Status, "/ExtNafath/status", 0},
+		{"Paths.Details", &p.Details, "/ExtNafath/details/{transId}", 1},
+	} {
+		if *f.value == "" {
+			*f.value = f.def
+		}
+		if err := transport.CheckPath(provider, f.name, *f.value, f.ids); err != nil {
+			return p, err
+		}
+	}
+	return p, nil
+}
+
+// Request starts a verification: the person's phone shows a prompt. The
+// returned Transaction holds the code that this person, and nobody else, must
+// be shown.
+//
+// Request is never repeated by the SDK. An error of kind ErrOutcomeUnknown
+// means that the prompt may be on the phone; ErrRateLimited (10 a minute per
+// tenant) and the other kinds mean that nothing was started. ErrConflict means
+// that this person has an open verification already, which they must finish or
+// dismiss in their app.
+func (c *Client) Request(ctx context.Context, nationalID string) (Transaction, error) {
+	return c.request(ctx, nationalID, false)
+}
+
+func (c *Client) request(ctx context.Context, nationalID string, once bool) (Transaction, error) {
+	id, ok := c.ids.normalise(nationalID)
+	if !ok {
+		return Transaction{}, errNationalID("request")
+	}
+	body, err := transport.JSONBody(map[string]string{"nationalId": id})
+	if err != nil {
+		return Transaction{}, err
+	}
+	resp, err := c.http.Do(ctx, &transport.Call{
+		Op: "request", Method: http.MethodPost, Path: c.paths.Request, Body: body, Once: once,
+	})
+	if err != nil {
+		return Transaction{}, err
+	}
+	var result struct {
+		TransID text `json:"transId"`
+		Random  text `json:"random"`
+	}
+	if err := decode(resp, &result); err != nil {
+		return Transaction{}, err
+	}
+	if result.TransID == "" || result.Random == "" {
+		return Transaction{}, resp.Fail(kyckit.ErrDecode, "transId or random is missing", transport.Explanation{})
+	}
+	return Transaction{
+		TransID: string(result.TransID), Random: string(result.Random), NationalID: id, CreatedAt: time.Now(),
+	}, nil
+}
+
+// Status reads the state of a verification once. It is retried on transient
+// failures. Limit: 60 a minute per tenant. A status that this SDK does not know
+// is returned as it is and is not terminal.
+func (c *Client) Status(ctx context.Context, tx Transaction) (Status, error) {
+	return c.status(ctx, tx, false)
+}
+
+func (c *Client) status(ctx context.Context, tx Transaction, once bool) (Status, error) {
+	id, ok := c.ids.normalise(tx.NationalID)
+	switch {
+	case !ok:
+		return "", errNationalID("status")
+	case tx.TransID == "":
+		return "", transport.InputError(provider, "status", "the transaction has no TransID")
+	case tx.Random == "":
+		return "", transport.InputError(provider, "status", "the transaction has no Random")
+	}
+	body, err := transport.JSONBody(statusRequest{tx.TransID, tx.Random, id})
+	if err != nil {
+		return "", err
+	}
+	resp, err := c.http.Do(ctx, &transport.Call{
+		Op: "status", Method: http.MethodPost, Path: c.paths.Status, Body: body, Repeatable: true, Once: once,
+	})
+	if err != nil {
+		return "", err
+	}
+	var result struct {
+		Status string `json:"status"`
+	}
+	if err := decode(resp, &result); err != nil {
+		return "", err
+	}
+	if result.Status == "" {
+		return "", resp.Fail(kyckit.ErrDecode, "status is missing", transport.Explanation{})
+	}
+	return parseStatus(result.Status), nil
+}
+
+// statusRequest holds the three fields that the endpoint requires.
+type statusRequest struct {
+	TransID    string `json:"transId"`
+	Random     string `json:"random"`
+	NationalID string `json:"nationalId"`
+}
+
+// Details reads the verified person after StatusCompleted. It is retried on
+// transient failures. Limit: 30 a minute per tenant. It does not know who was
+// asked for: compare IDNumber and TransID before you call anyone verified, as
+// Poller.Verify does.
+//
+// A transID opens a person's data: keep it on the server, bound to the login
+// that began the verification.
+func (c *Client) Details(ctx context.Context, transID string) (*Details, error) {
+	return c.details(ctx, transID, false)
+}
+
+func (c *Client) details(ctx context.Context, transID string, once bool) (*Details, error) {
+	resp, err := c.http.Do(ctx, &transport.Call{
+		Op: "details", Method: http.MethodGet, Path: c.paths.Details, Args: []string{transID}, Repeatable: true, Once: once,
+	})
+	if err != nil {
+		return nil, err
+	}
+	var d Details
+	if err := decode(resp, &d); err != nil {
+		return nil, err
+	}
+	if d.TransID == "" || d.IDNumber == "" {
+		return nil, resp.Fail(kyckit.ErrDecode, "transId or idNumber is missing", transport.Explanation{})
+	}
+	d.Raw = json.RawMessage(bytes.Clone(resp.Body))
+	return &d, nil
+}

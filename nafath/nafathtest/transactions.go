@@ -1,0 +1,216 @@
+package nafathtest
+
+import (
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"regexp"
+	"strconv"
+	"time"
+
+	"github.com/kyckit/kyckit/nafath"
+)
+
+// transaction is one verification as the provider keeps it. Guarded by the
+// server's mutex.
+type transaction struct {
+	id, random, nationalID string
+	status                 nafath.Status
+	deadline               time.Time
+	timer                  *time.Timer // sends the webhook of an expiry
+}
+
+func (t *transaction) stop() {
+	if t.timer != nil {
+		t.timer.Stop()
+	}
+}
+
+// current is the status, expiry included.
+func (t *transaction) current(now time.Time) nafath.Status {
+	if t.status == nafath.StatusWaiting && !now.Before(t.deadline) {
+		t.status = nafath.StatusExpired
+	}
+	return t.status
+}
+
+var nationalID = regexp.MustCompile(`^[12][0-9]{9}$`)
+
+func (s *Server) request(w http.ResponseWriter, r *http.Request) {
+	var in struct {
+		NationalID string `json:"nationalId"`
+	}
+	if !readJSON(w, r, &in) {
+		return
+	}
+	if !nationalID.MatchString(in.NationalID) {
+		fail(w, http.StatusUnprocessableEntity, "Invalid national ID")
+		return
+	}
+	now := time.Now()
+	s.mu.Lock()
+	if last := s.open[s.byID[in.NationalID]]; s.config.OneOpen && last != nil && last.current(now) == nafath.StatusWaiting {
+		s.mu.Unlock()
+		fail(w, http.StatusBadRequest, "400-034-050: an open transaction exists")
+		return
+	}
+	s.codes++
+	tx := &transaction{
+		id: rand.Text(), random: fmt.Sprintf("%02d", s.codes*37%100), nationalID: in.NationalID,
+		status: nafath.StatusWaiting, deadline: now.Add(s.config.Lifetime),
+	}
+	if s.config.NumericRandom {
+		tx.random = strconv.Itoa(10 + s.codes*37%90)
+	}
+	s.open[tx.id], s.byID[tx.nationalID] = tx, tx.id
+	if s.config.Webhook.URL != "" {
+		tx.timer = time.AfterFunc(s.config.Lifetime, func() { _ = s.set(tx.id, nafath.StatusExpired) })
+	}
+	s.mu.Unlock()
+
+	result := map[string]any{"transId": tx.id, "random": tx.random}
+	if s.config.NumericRandom {
+		result["random"] = json.Number(tx.random)
+	}
+	succeed(w, result)
+}
+
+func (s *Server) status(w http.ResponseWriter, r *http.Request) {
+	var in struct {
+		TransID    string `json:"transId"`
+		Random     string `json:"random"`
+		NationalID string `json:"nationalId"`
+	}
+	if !readJSON(w, r, &in) {
+		return
+	}
+	if in.TransID == "" {
+		fail(w, http.StatusBadRequest, "TransId is required")
+		return
+	}
+	s.mu.Lock()
+	tx := s.open[in.TransID]
+	found := tx != nil && tx.random == in.Random && tx.nationalID == in.NationalID
+	var status nafath.Status
+	if found {
+		status = tx.current(time.Now())
+	}
+	s.mu.Unlock()
+	if !found {
+		fail(w, http.StatusNotFound, "Transaction not found")
+		return
+	}
+	succeed(w, map[string]any{"status": status})
+}
+
+func (s *Server) details(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	tx := s.open[r.PathValue("transId")]
+	var person nafath.Details
+	if tx != nil && tx.status == nafath.StatusCompleted {
+		person = s.person(tx)
+	}
+	s.mu.Unlock()
+	switch {
+	case person.TransID == "":
+		fail(w, http.StatusNotFound, "Transaction not found")
+	case s.config.EnvelopeDetails:
+		succeed(w, person)
+	default:
+		writeJSON(w, http.StatusOK, person)
+	}
+}
+
+// person is what details answers for tx.
+func (s *Server) person(tx *transaction) nafath.Details {
+	d, ok := s.people[tx.nationalID]
+	if !ok {
+		kind := nafath.UserNational
+		if tx.nationalID[0] == '2' {
+			kind = nafath.UserResident
+		}
+		d = nafath.Details{
+			UserType: &kind, EnglishFirstName: "Noura", EnglishSecondName: "Test", EnglishLastName: "Sample",
+			DateOfBirthG: "01-02-1990", Gender: "F", IDExpiryDateG: "03-04-2031",
+			NationalAddress: json.RawMessage(`{"city":"Sampleville"}`), NationalityDesc: "Sample",
+		}
+	}
+	if d.TransID == "" {
+		d.TransID = tx.id
+	}
+	if d.IDNumber == "" {
+		d.IDNumber = tx.nationalID
+	}
+	return d
+}
+
+// SetPerson makes details answer with d for this national id. An empty TransID
+// or IDNumber is filled in; another value is sent as it is, to test that a
+// client notices.
+func (s *Server) SetPerson(nationalID string, d nafath.Details) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.people[nationalID] = d
+}
+
+// Approve is the person approving on the phone. The code must be the right one
+// and the verification open.
+func (s *Server) Approve(transID, random string) error {
+	s.mu.Lock()
+	tx := s.open[transID]
+	wrong := tx != nil && tx.random != random
+	s.mu.Unlock()
+	if wrong {
+		return fmt.Errorf("nafathtest: the code is wrong")
+	}
+	return s.set(transID, nafath.StatusCompleted)
+}
+
+// Reject is the person declining on the phone.
+func (s *Server) Reject(transID string) error { return s.set(transID, nafath.StatusRejected) }
+
+// Expire ends the verification as if its time had run out.
+func (s *Server) Expire(transID string) error { return s.set(transID, nafath.StatusExpired) }
+
+// Break ends the verification with StatusError.
+func (s *Server) Break(transID string) error { return s.set(transID, nafath.StatusError) }
+
+// SetStatus forces any status, a terminal one included, back to anything. Real
+// providers must not do this; clients must survive it.
+func (s *Server) SetStatus(transID string, status nafath.Status) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if tx := s.open[transID]; tx != nil {
+		tx.status, tx.deadline = status, time.Now().Add(s.config.Lifetime)
+	}
+}
+
+// set moves an open verification to a terminal status and tells the webhook.
+func (s *Server) set(transID string, status nafath.Status) error {
+	now := time.Now()
+	s.mu.Lock()
+	tx := s.open[transID]
+	if tx == nil {
+		s.mu.Unlock()
+		return fmt.Errorf("nafathtest: no such transaction")
+	}
+	if expiring := status == nafath.StatusExpired && tx.status == nafath.StatusWaiting; !expiring && tx.current(now) != nafath.StatusWaiting {
+		s.mu.Unlock()
+		return fmt.Errorf("nafathtest: the transaction is not open")
+	}
+	tx.status = status
+	tx.stop()
+	s.mu.Unlock()
+	s.sender.send(transID, status)
+	return nil
+}
+
+// readJSON demands a JSON object with string fields.
+func readJSON(w http.ResponseWriter, r *http.Request, v any) bool {
+	if r.Header.Get("Content-Type") != "application/json" || json.NewDecoder(r.Body).Decode(v) != nil {
+		fail(w, http.StatusBadRequest, "The body must be JSON with string fields")
+		return false
+	}
+	return true
+}

@@ -1,0 +1,58 @@
+package nafath
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func TestPitfall5NationalID(t *testing.T) {
+	def, err := NationalIDRule{}.validate()
+	require.NoError(t, err)
+	for in, want := range map[string]string{
+		"1000000008": "1000000008", "2000000006": "2000000006", "1000000000": "1000000000",
+		" 1000-000 008 ":         "1000000008",
+		"١٠٠٠٠٠٠٠٠٨":             "1000000008",
+		"۲۰۰۰۰۰۰۰۰۶":             "2000000006",
+		"\u202a1000000008\u202c": "1000000008",
+		"\u200f1000000008":       "1000000008",
+		"1000\u00a0000\u2013008": "1000000008",
+		"":                       "", "3000000000": "", "100000000": "", "10000000080": "", "100000000a": "", "१००००००००८": "",
+		"1000.000.008": "", "+1000000008": "", "1000000008\x00": "", "\xff1000000008": "",
+		strings.Repeat("1", 1<<20): "", strings.Repeat(" ", 1000) + "1000000008": "1000000008",
+	} {
+		got, ok := def.normalise(in)
+		assert.Equal(t, want != "", ok, "%.40q", in)
+		assert.Equal(t, want, got, "%.40q", in)
+	}
+	strict := NationalIDRule{Prefixes: "12", Luhn: true}
+	for in, want := range map[string]bool{"1000000008": true, "2000000006": true, "1000000000": false, "1000000080": false} {
+		_, ok := strict.normalise(in)
+		assert.Equal(t, want, ok, in)
+	}
+	visitor := NationalIDRule{Prefixes: "123456"}
+	_, ok := visitor.normalise("5000000000")
+	assert.True(t, ok)
+}
+
+func FuzzNationalID(f *testing.F) {
+	for _, s := range []string{"1000000008", "١٠٠٠٠٠٠٠٠٨", " 1-0", "\xff", ""} {
+		f.Add(s)
+	}
+	rule, err := NationalIDRule{}.validate()
+	require.NoError(f, err)
+	f.Fuzz(func(t *testing.T, s string) {
+		id, ok := rule.normalise(s)
+		if !ok {
+			return
+		}
+		if len(id) != 10 || strings.Trim(id, "0123456789") != "" || id[0] != '1' && id[0] != '2' {
+			t.Fatalf("%q", id)
+		}
+		if again, ok := rule.normalise(id); !ok || again != id {
+			t.Fatal("not stable")
+		}
+	})
+}
