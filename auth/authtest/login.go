@@ -1,0 +1,43 @@
+package authtest
+
+import (
+	"net/http"
+	"strings"
+)
+
+// login answers as FastAPI-Users does.
+func (s *Server) login(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodPost {
+		w.Header().Set("Allow", http.MethodPost)
+		answer(w, http.StatusMethodNotAllowed, map[string]any{"detail": "Method Not Allowed"})
+		return
+	}
+	if !isForm(r) || r.ParseForm() != nil {
+		r.PostForm = nil // a JSON body is no form: both fields are missing
+	}
+	var missing []any
+	for _, field := range []string{"username", "password"} {
+		if r.PostForm.Get(field) == "" {
+			missing = append(missing, map[string]any{
+				"type": "missing", "loc": []any{"body", field}, "msg": "Field required", "input": nil,
+			})
+		}
+	}
+	if grant := r.PostForm.Get("grant_type"); grant != "" && grant != "password" {
+		missing = append(missing, map[string]any{
+			"type": "string_pattern_mismatch", "loc": []any{"body", "grant_type"},
+			"msg": "String should match pattern '^password$'", "input": grant, "ctx": map[string]any{"pattern": "^password$"},
+		})
+	}
+	last := func(field string) string { v := r.PostForm[field]; return v[len(v)-1] }
+	switch {
+	case len(missing) > 0:
+		answer(w, http.StatusUnprocessableEntity, map[string]any{"detail": missing})
+	case !strings.EqualFold(last("username"), s.config.Username) || last("password") != s.config.Password:
+		answer(w, http.StatusBadRequest, map[string]any{"detail": "LOGIN_BAD_CREDENTIALS"})
+	case s.config.Unverified:
+		answer(w, http.StatusBadRequest, map[string]any{"detail": "LOGIN_USER_NOT_VERIFIED"})
+	default:
+		answer(w, http.StatusOK, map[string]any{"access_token": s.issue(), "token_type": "bearer"})
+	}
+}

@@ -1,0 +1,65 @@
+package authtest
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+)
+
+// token is the endpoint of RFC 6749, section 4.4.
+func (s *Server) token(w http.ResponseWriter, r *http.Request) {
+	fail := func(status int, code string) {
+		w.Header().Set("Cache-Control", "no-store")
+		answer(w, status, map[string]any{"error": code, "error_description": "described for " + r.PostForm.Get("client_id")})
+	}
+	if r.Method != http.MethodPost {
+		w.Header().Set("Allow", http.MethodPost)
+		answer(w, http.StatusMethodNotAllowed, map[string]any{"error": "invalid_request"})
+		return
+	}
+	if !isForm(r) || r.ParseForm() != nil || r.URL.RawQuery != "" || repeated(r.PostForm) {
+		fail(http.StatusBadRequest, "invalid_request")
+		return
+	}
+	id, secret := r.PostForm.Get("client_id"), r.PostForm.Get("client_secret")
+	if user, password, ok := r.BasicAuth(); ok {
+		if secret != "" {
+			fail(http.StatusBadRequest, "invalid_request") // two ways at once
+			return
+		}
+		var err1, err2 error
+		id, err1 = url.QueryUnescape(user)
+		secret, err2 = url.QueryUnescape(password)
+		if err1 != nil || err2 != nil {
+			fail(http.StatusBadRequest, "invalid_request")
+			return
+		}
+	}
+	switch {
+	case id != s.config.ClientID || secret != s.config.ClientSecret:
+		fail(http.StatusUnauthorized, "invalid_client")
+	case r.PostForm.Get("grant_type") != "client_credentials":
+		fail(http.StatusBadRequest, "unsupported_grant_type")
+	default:
+		g := s.granted()
+		if scope := r.PostForm.Get("scope"); scope != "" {
+			g["scope"] = scope
+		}
+		w.Header().Set("Cache-Control", "no-store")
+		answer(w, http.StatusOK, g)
+	}
+}
+
+func isForm(r *http.Request) bool {
+	ct, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";")
+	return strings.EqualFold(strings.TrimSpace(ct), "application/x-www-form-urlencoded")
+}
+
+func repeated(form url.Values) bool {
+	for _, v := range form {
+		if len(v) > 1 {
+			return true
+		}
+	}
+	return false
+}
