@@ -1,0 +1,137 @@
+package kyctest_test
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/kyckit/kyckit/kyctest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func newServer(o kyctest.Options) (*kyctest.Server, *int) {
+	s, handled := kyctest.NewServer(o), 0
+	s.Handle("POST /echo", "echo", func(w http.ResponseWriter, r *http.Request) {
+		handled++
+		_, _ = io.Copy(w, r.Body)
+	})
+	return s, &handled
+}
+
+func post(t *testing.T, s *kyctest.Server, body string) (int, string, error) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.URL+"/echo?q=1", strings.NewReader(body))
+	require.NoError(t, err)
+	resp, err := s.Client().Do(req)
+	if err != nil {
+		return 0, "", err
+	}
+	defer resp.Body.Close()
+	b, err := io.ReadAll(resp.Body)
+	return resp.StatusCode, string(b), err
+}
+
+func TestServer(t *testing.T) {
+	for name, o := range map[string]kyctest.Options{"loopback": {}, "tls": {TLS: true}, "memory": {InMemory: true}} {
+		t.Run(name, func(t *testing.T) {
+			s, handled := newServer(o)
+			defer s.Close()
+			status, body, err := post(t, s, "hello")
+			require.NoError(t, err)
+			assert.Equal(t, http.StatusOK, status)
+			assert.Equal(t, "hello", body)
+			all := s.Requests("echo")
+			require.Len(t, all, 1)
+			assert.Equal(t, "hello", string(all[0].Body))
+			assert.Equal(t, "1", all[0].Query.Get("q"))
+			assert.Equal(t, "/echo", all[0].Path)
+			assert.Empty(t, s.Requests("other"))
+
+			s.Fail("echo", 2, kyctest.Fault{Status: 503, Body: "later", Header: http.Header{"retry-after": {"1"}}})
+			s.Fail("echo", 3, kyctest.Fault{Hangup: true})
+			s.Fail("echo", 4, kyctest.Fault{LoseAnswer: true})
+			s.Fail("echo", 5, kyctest.Fault{Status: 200, Body: "{", Truncate: true})
+			_, _, err = post(t, s, "1")
+			require.NoError(t, err)
+			status, body, err = post(t, s, "2")
+			require.NoError(t, err)
+			assert.Equal(t, 503, status)
+			assert.Equal(t, "later", body)
+			before := *handled
+			_, _, err = post(t, s, "3")
+			require.Error(t, err)
+			assert.Equal(t, before, *handled, "a hangup has no effect")
+			_, _, err = post(t, s, "4")
+			require.Error(t, err)
+			assert.Equal(t, before+1, *handled, "a lost answer has one")
+			_, _, err = post(t, s, "5")
+			require.Error(t, err)
+			_, _, err = post(t, s, "6")
+			require.NoError(t, err)
+
+			s.Fail("echo", 0, kyctest.Fault{Status: 500})
+			for range 2 {
+				status, _, err = post(t, s, "x")
+				require.NoError(t, err)
+				assert.Equal(t, 500, status)
+			}
+			s.Heal()
+			status, _, err = post(t, s, "x")
+			require.NoError(t, err)
+			assert.Equal(t, 200, status)
+			assert.Equal(t, 10, s.Count("echo"))
+		})
+	}
+}
+
+func TestDelayInVirtualTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, _ := newServer(kyctest.Options{InMemory: true})
+		defer s.Close()
+		s.Fail("echo", 1, kyctest.Fault{Delay: time.Hour})
+		began := time.Now()
+		_, body, err := post(t, s, "late")
+		require.NoError(t, err)
+		assert.Equal(t, "late", body)
+		assert.Equal(t, time.Hour, time.Since(began))
+	})
+}
+
+func TestDiscardKeepsNoBodies(t *testing.T) {
+	s, _ := newServer(kyctest.Options{Discard: true})
+	defer s.Close()
+	_, _, err := post(t, s, "hello")
+	require.NoError(t, err)
+	assert.Empty(t, s.Requests("echo")[0].Body)
+}
+
+func ExampleServer() {
+	s := kyctest.NewServer(kyctest.Options{})
+	defer s.Close()
+	s.Handle("GET /ping", "ping", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "pong") })
+	s.Fail("ping", 2, kyctest.Fault{Status: http.StatusServiceUnavailable})
+	for range 3 {
+		resp, err := s.Client().Get(s.URL + "/ping")
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		fmt.Println(resp.StatusCode)
+		_ = resp.Body.Close()
+	}
+	fmt.Println(s.Count("ping"), "requests")
+	// Output:
+	// 200
+	// 503
+	// 200
+	// 3 requests
+}
