@@ -96,7 +96,7 @@ type Cache struct {
 // which is monotonic.
 type entry struct {
 	token  Token
-	header []string // the Authorization header's value, shared and never written to
+	header []string // what headerOf returned
 	born   time.Duration
 	dead   time.Duration
 	// refreshAt is when callers must look closer: a refresh is due or the token
@@ -162,14 +162,14 @@ func (c *Cache) lookup(ctx context.Context) (*entry, error) {
 		// One caller wins the right to refresh; until that is decided, the
 		// others need not look again.
 		if due := e.refreshAt.Load(); int64(now) >= due && e.refreshAt.CompareAndSwap(due, int64(e.dead)) {
-			c.refresh(e)
+			c.refresh(e) //nolint:contextcheck // it serves all callers, not this one
 		}
 		return e, nil
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, gaveUp(err)
 	}
-	e, f, err := c.join()
+	e, f, err := c.join() //nolint:contextcheck // the exchange serves all callers, not this one
 	if f == nil {
 		return e, err
 	}
@@ -196,7 +196,7 @@ func (c *Cache) Invalidate(t Token) {
 	now := c.now()
 	c.pace.refusedToken(now, now-e.born)
 	c.mu.Unlock()
-	c.emit(Event{Kind: EventInvalidated, Expiry: e.token.Expiry})
+	c.emit(context.Background(), Event{Kind: EventInvalidated, Expiry: e.token.Expiry}) //nolint:forbidigo // belongs to no call
 }
 
 // Close ends the exchange that may be running and waits for it. A cached token
@@ -223,10 +223,10 @@ func (*Cache) LogValue() slog.Value { return redact.Value("auth.Cache") }
 func (c *Cache) adopt(t Token) (*entry, error) {
 	access := t.Access.Reveal()
 	now := c.now()
-	e := &entry{token: t, header: headerOf(access), born: now, dead: never}
-	if !sendable(access) {
-		return nil, failure(kyckit.ErrDecode, "the source returned a token that cannot be sent")
+	if access == "" {
+		return nil, failure(kyckit.ErrDecode, "the source returned an empty token")
 	}
+	e := &entry{token: t, header: headerOf(access), born: now, dead: never}
 	due := never
 	if !t.Expiry.IsZero() {
 		life := time.Until(t.Expiry)

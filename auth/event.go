@@ -34,7 +34,7 @@ type Event struct {
 	RetryAfter time.Duration
 }
 
-func (c *Cache) emit(e Event) {
+func (c *Cache) emit(ctx context.Context, e Event) {
 	if c.logger != nil {
 		level := slog.LevelDebug
 		attrs := make([]slog.Attr, 0, 4)
@@ -49,7 +49,7 @@ func (c *Cache) emit(e Event) {
 			level = slog.LevelWarn
 			attrs = append(attrs, slog.Any("error", e.Err), slog.Duration("next", e.RetryAfter))
 		}
-		c.logger.LogAttrs(context.Background(), level, "kyckit token", attrs...) //nolint:forbidigo // an event belongs to no caller
+		c.logger.LogAttrs(ctx, level, "kyckit token", attrs...)
 	}
 	if c.onEvent != nil {
 		c.onEvent(e)

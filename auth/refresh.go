@@ -78,16 +78,17 @@ func (c *Cache) run(ctx context.Context, f *flight) {
 		start := c.now()
 		token, err := c.source.Token(ctx)
 		if err == nil {
-			if err = c.succeed(f, token, c.now()-start); err == nil {
+			if err = c.succeed(ctx, f, token, c.now()-start); err == nil {
 				ended = true
 				return
 			}
 		}
 		failed := asError(err)
 		if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+			// The exchange's own context, which must not look like the caller's.
 			failed = failure(kyckit.ErrUnavailable, "no token in time")
 		}
-		failed, again := c.fail(failed, c.now()-start)
+		failed, again := c.fail(ctx, failed, c.now()-start)
 		if again && sleep(ctx, failed.RetryAfter) {
 			continue
 		}
@@ -98,7 +99,7 @@ func (c *Cache) run(ctx context.Context, f *flight) {
 }
 
 // succeed adopts the token and ends the flight.
-func (c *Cache) succeed(f *flight, token Token, took time.Duration) error {
+func (c *Cache) succeed(ctx context.Context, f *flight, token Token, took time.Duration) error {
 	c.mu.Lock()
 	kind := EventFetched
 	if c.current.Load() != nil {
@@ -114,13 +115,13 @@ func (c *Cache) succeed(f *flight, token Token, took time.Duration) error {
 	f.entry = e
 	c.mu.Unlock()
 	close(f.done)
-	c.emit(Event{Kind: kind, Expiry: token.Expiry, Took: took})
+	c.emit(ctx, Event{Kind: kind, Expiry: token.Expiry, Took: took})
 	return nil
 }
 
 // fail notes a failed attempt. It returns the error with RetryAfter set to the
 // wait until the next attempt, and whether the flight should make that attempt.
-func (c *Cache) fail(err *kyckit.Error, took time.Duration) (failed *kyckit.Error, again bool) {
+func (c *Cache) fail(ctx context.Context, err *kyckit.Error, took time.Duration) (failed *kyckit.Error, again bool) {
 	c.mu.Lock()
 	now := c.now()
 	e := c.current.Load()
@@ -134,7 +135,7 @@ func (c *Cache) fail(err *kyckit.Error, took time.Duration) (failed *kyckit.Erro
 		e.refreshAt.Store(int64(min(c.pace.next, e.dead)))
 	}
 	c.mu.Unlock()
-	c.emit(Event{Kind: EventFailed, Err: failed, Took: took, RetryAfter: failed.RetryAfter})
+	c.emit(ctx, Event{Kind: EventFailed, Err: failed, Took: took, RetryAfter: failed.RetryAfter})
 	return failed, again
 }
 

@@ -11,7 +11,7 @@ import (
 )
 
 // NewTransport returns a RoundTripper that sends a bearer token from src with
-// every request. Nil base means http.DefaultTransport; src must not be nil.
+// every request. Nil base means http.DefaultTransport; with a nil src every request fails.
 //
 // A 401 drops the token if src has a method Invalidate(Token), as [Cache] has,
 // and the request is sent once more with a new one; all requests that were
@@ -90,12 +90,11 @@ func (t *bearerTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 			return nil, &transport.NotSentError{Err: err}
 		}
 	}
+	// A second 401 is final. The new token stays: that it is the fault of the
+	// token is no longer likely, and each drop costs an exchange.
 	resp, err = t.send(&replay, fresh, false)
 	if err == nil {
 		resp.Request = req
-		if resp.StatusCode == http.StatusUnauthorized {
-			t.invalidate(fresh.token)
-		}
 	}
 	return resp, err
 }
@@ -128,7 +127,13 @@ func (t *bearerTransport) grant(ctx context.Context) (grant, error) {
 		if err != nil {
 			return grant{}, err
 		}
+		if e.header == nil {
+			return grant{}, unsendable()
+		}
 		return grant{e.token, e.header}, nil
+	}
+	if t.source == nil {
+		return grant{}, failure(kyckit.ErrInvalid, "there is no token source")
 	}
 	token, err := t.source.Token(ctx)
 	if err != nil {
@@ -141,17 +146,27 @@ func (t *bearerTransport) grant(ctx context.Context) (grant, error) {
 	if last := t.last.Load(); last != nil && last.token.Access.Reveal() == access {
 		return grant{token, last.header}, nil
 	}
-	if !sendable(access) {
-		return grant{}, failure(kyckit.ErrDecode, "the source returned a token that cannot be sent")
-	}
 	g := &grant{token, headerOf(access)}
+	if g.header == nil {
+		return grant{}, unsendable()
+	}
 	t.last.Store(g)
 	return *g, nil
 }
 
-// headerOf is the Authorization header's value. Its capacity is its length, so
-// that appending to it copies.
-func headerOf(access string) []string { return []string{bearer + " " + access} }
+func unsendable() error {
+	return failure(kyckit.ErrDecode, "the source returned a token that cannot stand in a header")
+}
+
+// headerOf is the value of the Authorization header, or nil when access cannot
+// stand in one. It is shared by all requests and never written to; its capacity
+// is its length, so that appending to it copies.
+func headerOf(access string) []string {
+	if !sendable(access) {
+		return nil
+	}
+	return []string{bearer + " " + access}
+}
 
 // sameOrigin reports that req is no redirect that left the scheme or host its
 // chain began with. Where the chain cannot be followed, it is not.

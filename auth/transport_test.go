@@ -1,0 +1,310 @@
+package auth_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/kyckit/kyckit"
+	"github.com/kyckit/kyckit/auth"
+	"github.com/kyckit/kyckit/auth/authtest"
+	"github.com/kyckit/kyckit/internal/transport"
+	"github.com/kyckit/kyckit/kyctest"
+)
+
+// post sends a body to the server's resource and returns status and echo.
+func post(t *testing.T, c *http.Client, url, body string) (int, string) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url, strings.NewReader(body))
+	if !assert.NoError(t, err) {
+		return 0, ""
+	}
+	resp, err := c.Do(req)
+	if !assert.NoError(t, err) {
+		return 0, ""
+	}
+	defer resp.Body.Close() //nolint:errcheck // nothing is lost
+	got, err := io.ReadAll(resp.Body)
+	assert.NoError(t, err)
+	assert.Empty(t, req.Header.Get("Authorization"), "the caller's request was changed")
+	assert.Empty(t, resp.Request.Header.Get("Authorization"), "the answer carries the token")
+	return resp.StatusCode, string(got)
+}
+
+func TestRevokedTokenCostsOneLoginAndNoCallerSeesIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := inMemory(t, authtest.Config{JWT: true, Latency: 20 * time.Millisecond})
+		src, err := s.PasswordLogin(auth.Tuning{})
+		require.NoError(t, err)
+		client := &http.Client{Transport: auth.NewTransport(s.Client().Transport, src)}
+		var wg sync.WaitGroup
+		for w := range 64 {
+			wg.Go(func() {
+				for i := range 20 {
+					body := fmt.Sprintf("worker %d call %d %s", w, i, strings.Repeat("x", w*100))
+					status, echo := post(t, client, s.ResourceURL(), body)
+					assert.Equal(t, 200, status)
+					assert.Equal(t, body, echo)
+					time.Sleep(10 * time.Millisecond)
+				}
+			})
+		}
+		time.Sleep(100 * time.Millisecond)
+		require.Equal(t, 1, s.Exchanges())
+		s.RevokeAll()
+		wg.Wait()
+		assert.Equal(t, 2, s.Exchanges(), "one login at the start and one after the revocation")
+		assert.Equal(t, 64*20, s.Accepted())
+		assert.Positive(t, s.Refused(), "the revocation was never felt")
+	})
+}
+
+func TestLate401ForAnOlderTokenKeepsTheNewOne(t *testing.T) {
+	src := &counted{next: func(_ context.Context, n int) (auth.Token, error) {
+		return token(fmt.Sprint("tok", n), time.Hour), nil
+	}}
+	c := newCache(t, src)
+	first, err := c.Token(t.Context())
+	require.NoError(t, err)
+	c.Invalidate(first)
+	second, err := c.Token(t.Context())
+	require.NoError(t, err)
+	c.Invalidate(first)
+	c.Invalidate(auth.Token{})
+	again, err := c.Token(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, second.Access.Reveal(), again.Access.Reveal())
+	assert.EqualValues(t, 2, src.calls.Load())
+}
+
+func TestSecond401IsFinal(t *testing.T) {
+	s := onLoopback(t, authtest.Config{})
+	src, err := s.ClientCredentials(auth.Tuning{})
+	require.NoError(t, err)
+	s.Fail(authtest.OpResource, 0, kyctest.Fault{Status: 401})
+	client := &http.Client{Transport: auth.NewTransport(s.Client().Transport, src)}
+	status, _ := post(t, client, s.ResourceURL(), "x")
+	assert.Equal(t, 401, status)
+	assert.Equal(t, 2, s.Count(authtest.OpResource))
+	assert.Equal(t, 2, s.Exchanges())
+}
+
+func TestTokensThatAreAlwaysRefusedDoNotCostAnExchangeACall(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := inMemory(t, authtest.Config{})
+		src, err := s.ClientCredentials(auth.Tuning{})
+		require.NoError(t, err)
+		s.Fail(authtest.OpResource, 0, kyctest.Fault{Status: 401})
+		client := &http.Client{Transport: auth.NewTransport(s.Client().Transport, src)}
+		for range 1000 {
+			req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.ResourceURL(), nil)
+			require.NoError(t, err)
+			resp, err := client.Do(req)
+			if err == nil {
+				assert.Equal(t, 401, resp.StatusCode)
+				require.NoError(t, resp.Body.Close())
+			} else {
+				require.ErrorIs(t, err, kyckit.ErrUnauthorized)
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+		assert.LessOrEqual(t, s.Exchanges(), 16, "in 10 s of 100 calls/s")
+		// When the provider comes to its senses, so do we.
+		s.Heal()
+		time.Sleep(time.Minute)
+		status, _ := post(t, client, s.ResourceURL(), "x")
+		assert.Equal(t, 200, status)
+	})
+}
+
+func Test403NeverTriggersALogin(t *testing.T) {
+	s := onLoopback(t, authtest.Config{})
+	src, err := s.PasswordLogin(auth.Tuning{})
+	require.NoError(t, err)
+	s.Fail(authtest.OpResource, 0, kyctest.Fault{Status: 403})
+	client := &http.Client{Transport: auth.NewTransport(s.Client().Transport, src)}
+	for range 3 {
+		status, _ := post(t, client, s.ResourceURL(), "x")
+		assert.Equal(t, 403, status)
+	}
+	assert.Equal(t, 3, s.Count(authtest.OpResource))
+	assert.Equal(t, 1, s.Exchanges())
+}
+
+func TestBodyThatCannotBeRewoundIsNotReplayed(t *testing.T) {
+	s := onLoopback(t, authtest.Config{})
+	src, err := s.PasswordLogin(auth.Tuning{})
+	require.NoError(t, err)
+	_, err = src.Token(t.Context())
+	require.NoError(t, err)
+	s.RevokeAll()
+	client := &http.Client{Transport: auth.NewTransport(s.Client().Transport, src)}
+	for _, want := range []int{401, 200} { // the refused token was dropped all the same
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.ResourceURL(), io.MultiReader(strings.NewReader("once")))
+		require.NoError(t, err)
+		require.Nil(t, req.GetBody)
+		resp, err := client.Do(req)
+		require.NoError(t, err)
+		body, err := io.ReadAll(resp.Body)
+		require.NoError(t, err)
+		require.NoError(t, resp.Body.Close())
+		assert.Equal(t, want, resp.StatusCode)
+		if want == 401 {
+			assert.JSONEq(t, `{"detail":"Unauthorized"}`, string(body))
+		}
+	}
+}
+
+func TestBearerGoesToNoOtherHost(t *testing.T) {
+	var leaked atomic.Int32
+	other := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Authorization") != "" {
+			leaked.Add(1)
+		}
+	}))
+	defer other.Close()
+	var here *httptest.Server
+	here = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/away":
+			http.Redirect(w, r, other.URL, http.StatusTemporaryRedirect)
+		case "/home":
+			http.Redirect(w, r, here.URL+"/", http.StatusFound)
+		default:
+			_, _ = io.WriteString(w, r.Header.Get("Authorization"))
+		}
+	}))
+	defer here.Close()
+	client := &http.Client{Transport: auth.NewTransport(here.Client().Transport, auth.Static(kyckit.NewSecret("abc")))}
+	status, _ := post(t, client, here.URL+"/away", "x")
+	assert.Equal(t, 200, status)
+	assert.Zero(t, leaked.Load())
+	_, seen := post(t, client, here.URL+"/home", "x")
+	assert.Equal(t, "Bearer abc", seen)
+}
+
+func TestBearerGoesToNoPlainHTTP(t *testing.T) {
+	rt := auth.NewTransport(roundTripper(func(*http.Request) (*http.Response, error) {
+		t.Error("something was sent")
+		return nil, io.EOF
+	}), auth.Static(kyckit.NewSecret("abc")))
+	body := &closable{Reader: strings.NewReader("x")}
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://kyc.example.test/", body)
+	require.NoError(t, err)
+	resp, err := rt.RoundTrip(req) //nolint:bodyclose // there is none
+	require.ErrorIs(t, err, kyckit.ErrInvalid)
+	require.Nil(t, resp)
+	var notSent *transport.NotSentError
+	require.ErrorAs(t, err, &notSent)
+	assert.True(t, body.closed, "a RoundTripper must close the body on errors too")
+}
+
+func TestTokenFailureMeansNothingWasSent(t *testing.T) {
+	s := onLoopback(t, authtest.Config{})
+	src, err := auth.NewPasswordLogin(auth.PasswordLoginConfig{
+		LoginURL: s.LoginURL(), Username: "tester@example.test", Password: kyckit.NewSecret("wrong"), HTTP: s.HTTP(),
+	})
+	require.NoError(t, err)
+	for name, src := range map[string]auth.Source{
+		"cache": src, "nil": nil, "unsendable": auth.Static(kyckit.NewSecret("a\r\nb")), "empty": auth.Static(kyckit.Secret{}),
+	} {
+		t.Run(name, func(t *testing.T) {
+			body := &closable{Reader: strings.NewReader("x")}
+			req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.ResourceURL(), body)
+			require.NoError(t, err)
+			_, err = auth.NewTransport(nil, src).RoundTrip(req) //nolint:bodyclose // there is none
+			var notSent *transport.NotSentError
+			require.ErrorAs(t, err, &notSent)
+			var e *kyckit.Error
+			require.ErrorAs(t, err, &e)
+			assert.True(t, body.closed)
+		})
+	}
+	assert.Zero(t, s.Count(authtest.OpResource))
+}
+
+func TestStaticSourceIsNotReplayed(t *testing.T) {
+	s := onLoopback(t, authtest.Config{})
+	client := &http.Client{Transport: auth.NewTransport(s.Client().Transport, auth.Static(kyckit.NewSecret("stale")))}
+	status, _ := post(t, client, s.ResourceURL(), "x")
+	assert.Equal(t, 401, status)
+	assert.Equal(t, 1, s.Count(authtest.OpResource))
+}
+
+// TestSDKCalls goes through the module's own path of calls.
+func TestSDKCalls(t *testing.T) {
+	s := onLoopback(t, authtest.Config{})
+	src, err := s.ClientCredentials(auth.Tuning{})
+	require.NoError(t, err)
+	client, err := transport.New(transport.Config{
+		Provider: "demo", BaseURL: s.URL, HTTP: s.HTTP(),
+		Authorize: func(next http.RoundTripper) http.RoundTripper { return auth.NewTransport(next, src) },
+	})
+	require.NoError(t, err)
+	call := func(once bool) error {
+		_, err := client.Do(t.Context(), &transport.Call{
+			Op: "demo", Method: http.MethodPost, Path: "/resource", Body: transport.Body{Bytes: []byte("hello")}, Once: once,
+		})
+		return err
+	}
+	require.NoError(t, call(false))
+	s.RevokeAll()
+	require.NoError(t, call(false), "a 401 is replayed even for calls that are not repeatable")
+	s.RevokeAll()
+	before := s.Count(authtest.OpResource)
+	err = call(true)
+	require.ErrorIs(t, err, kyckit.ErrUnauthorized)
+	require.NotErrorIs(t, err, kyckit.ErrOutcomeUnknown)
+	assert.Equal(t, before+1, s.Count(authtest.OpResource), "Once forbids the replay")
+	require.NoError(t, call(true), "the refused token was dropped")
+
+	s.RevokeAll()
+	s.Fail(authtest.OpToken, 0, kyctest.Fault{Status: 400, Body: `{"error":"invalid_client"}`})
+	err = call(false)
+	require.ErrorIs(t, err, kyckit.ErrUnauthorized)
+	require.NotErrorIs(t, err, kyckit.ErrOutcomeUnknown)
+	before = s.Count(authtest.OpResource)
+	err = call(false)
+	require.ErrorIs(t, err, kyckit.ErrUnauthorized)
+	assert.Equal(t, before, s.Count(authtest.OpResource))
+}
+
+func TestRoundTripAllocations(t *testing.T) {
+	resp := &http.Response{StatusCode: 200, Body: http.NoBody}
+	base := roundTripper(func(*http.Request) (*http.Response, error) { return resp, nil })
+	c := newCache(t, auth.Static(kyckit.NewSecret("abc")))
+	_, err := c.Token(t.Context())
+	require.NoError(t, err)
+	for name, src := range map[string]auth.Source{"cache": c, "any": auth.Static(kyckit.NewSecret("abc"))} {
+		rt := auth.NewTransport(base, src)
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://kyc.example.test/", nil)
+		require.NoError(t, err)
+		req.Header.Set("Accept", "application/json")
+		req.Header.Set("User-Agent", "test")
+		n := testing.AllocsPerRun(100, func() { _, _ = rt.RoundTrip(req) }) //nolint:bodyclose // there is none
+		assert.LessOrEqual(t, n, 3.0, name)
+	}
+	assert.Zero(t, testing.AllocsPerRun(100, func() { _, _ = c.Token(t.Context()) }))
+}
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+type closable struct {
+	io.Reader
+	closed bool
+}
+
+func (c *closable) Close() error { c.closed = true; return nil }
