@@ -1,0 +1,214 @@
+package webhook
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"fmt"
+	"io"
+	"net/http"
+	"net/textproto"
+	"strings"
+
+	"github.com/kyckit/kyckit"
+)
+
+// Authenticators for providers that sign nothing. They prove that the sender
+// knows a fixed credential, not that the body is unchanged: prefer a signature
+// or a client certificate, and combine them with All where you can. Each takes
+// several credentials for a rotation, compares their hashes in constant time
+// and refuses empty ones in its constructor. Refusals are ErrNoSignature when
+// there is no credential and ErrBadSignature when it is wrong or given twice.
+
+// maxCredential limits a credential that a sender shows.
+const maxCredential = 4096
+
+// BasicConfig configures NewBasic.
+type BasicConfig struct {
+	// Username is the expected user name. It may not hold a colon.
+	Username string
+	// Passwords are the accepted passwords. At least one; none empty.
+	Passwords []kyckit.Secret
+}
+
+// NewBasic returns an Authenticator for HTTP Basic authentication.
+func NewBasic(cfg BasicConfig) (Authenticator, error) {
+	if cfg.Username == "" || strings.Contains(cfg.Username, ":") {
+		return nil, invalid("basic", "Username must be set and free of colons")
+	}
+	a := &staticAuth{name: "basic", refusals: newRefusals("basic"), hidden: []string{"Authorization"}}
+	for _, p := range cfg.Passwords {
+		if p.IsZero() {
+			return nil, invalid("basic", "Passwords: a password is empty")
+		}
+		a.accept(cfg.Username + ":" + p.Reveal())
+	}
+	if len(a.sums) == 0 {
+		return nil, invalid("basic", "Passwords is empty")
+	}
+	a.find = func(d *Delivery) (string, error) {
+		value, err := a.header(d, "Authorization")
+		if err != nil {
+			return "", err
+		}
+		scheme, encoded, _ := strings.Cut(value, " ")
+		if !strings.EqualFold(scheme, "Basic") {
+			return "", a.noSignature
+		}
+		pair, decodeErr := base64.StdEncoding.Strict().DecodeString(strings.TrimLeft(encoded, " "))
+		if decodeErr != nil {
+			return "", a.malformed
+		}
+		return string(pair), nil
+	}
+	return a, nil
+}
+
+// APIKeyConfig configures NewAPIKey.
+type APIKeyConfig struct {
+	// Header carries the key. Required.
+	Header string
+	// Prefix is what stands before the key, for example "Bearer ". It compares
+	// exactly.
+	Prefix string
+	// Keys are the accepted keys. At least one; none empty.
+	Keys []kyckit.Secret
+}
+
+// NewAPIKey returns an Authenticator for a fixed key in a header.
+func NewAPIKey(cfg APIKeyConfig) (Authenticator, error) {
+	header := textproto.CanonicalMIMEHeaderKey(cfg.Header)
+	if !validHeaderName(header) {
+		return nil, invalid("api-key", "Header must be a header name")
+	}
+	a := &staticAuth{name: "api-key", refusals: newRefusals("api-key"), hidden: []string{header}}
+	for _, k := range cfg.Keys {
+		if k.IsZero() {
+			return nil, invalid("api-key", "Keys: a key is empty")
+		}
+		a.accept(k.Reveal())
+	}
+	if len(a.sums) == 0 {
+		return nil, invalid("api-key", "Keys is empty")
+	}
+	a.find = func(d *Delivery) (string, error) {
+		value, err := a.header(d, header)
+		if err != nil {
+			return "", err
+		}
+		key, ok := strings.CutPrefix(value, cfg.Prefix)
+		if !ok {
+			return "", a.malformed
+		}
+		return key, nil
+	}
+	return a, nil
+}
+
+// SecretPathConfig configures NewSecretPath.
+type SecretPathConfig struct {
+	// Prefix is the public part of the path and ends with a slash, for example
+	// "/webhooks/faceki/". Required.
+	Prefix string
+	// Tokens are the accepted rests of the path: one segment each, at least 16
+	// bytes, which is 96 bits in base64. Make them with crypto/rand.
+	Tokens []kyckit.Secret
+}
+
+// NewSecretPath returns an Authenticator for a path that nobody can guess, the
+// last resort for a provider that can be given nothing but an address. Paths
+// end up in the logs of proxies, so treat such a token as less than secret: let
+// the delivery be a hint only, and read the truth from the provider's API.
+func NewSecretPath(cfg SecretPathConfig) (Authenticator, error) {
+	const op = "secret-path"
+	if !strings.HasPrefix(cfg.Prefix, "/") || !strings.HasSuffix(cfg.Prefix, "/") {
+		return nil, invalid(op, "Prefix must begin and end with a slash")
+	}
+	a := &staticAuth{name: op, refusals: newRefusals(op)}
+	for _, t := range cfg.Tokens {
+		if token := t.Reveal(); len(token) < 16 || strings.ContainsAny(token, "/?#%") {
+			return nil, invalid(op, "Tokens: a token must be one path segment of at least 16 bytes")
+		}
+		a.accept(t.Reveal())
+	}
+	if len(a.sums) == 0 {
+		return nil, invalid(op, "Tokens is empty")
+	}
+	a.find = func(d *Delivery) (string, error) {
+		if d.URL == nil {
+			return "", a.noSignature
+		}
+		token, ok := strings.CutPrefix(d.URL.Path, cfg.Prefix)
+		switch {
+		case !ok || token == "":
+			return "", a.noSignature
+		case len(token) > maxCredential:
+			return "", a.malformed
+		}
+		return token, nil
+	}
+	return a, nil
+}
+
+// staticAuth compares what a delivery shows with fixed credentials. It keeps
+// only their hashes, and those in closures, which nothing can print.
+type staticAuth struct {
+	name   string
+	sums   []func() [sha256.Size]byte
+	find   func(*Delivery) (string, error)
+	hidden []string
+	refusals
+}
+
+func (a *staticAuth) accept(credential string) {
+	sum := sha256.Sum256([]byte(credential))
+	a.sums = append(a.sums, func() [sha256.Size]byte { return sum })
+}
+
+// header returns the one value of a header.
+func (a *staticAuth) header(d *Delivery, name string) (string, error) {
+	value, n := single(d, name)
+	switch {
+	case n == 0 || n == 1 && value == "":
+		return "", a.noSignature
+	case n > 1:
+		return "", a.repeated
+	case len(value) > maxCredential:
+		return "", a.malformed
+	}
+	return value, nil
+}
+
+// Name returns what kind of credential is checked.
+func (a *staticAuth) Name() string { return a.name }
+
+// Format prints the name.
+func (a *staticAuth) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, a.name) }
+
+// head is the whole check: it needs no body.
+func (a *staticAuth) head(d *Delivery) error { return a.Authenticate(d) }
+
+// strip keeps the credential from Handle, which has no use for it.
+func (a *staticAuth) strip(h http.Header) {
+	for _, name := range a.hidden {
+		h.Del(name)
+	}
+}
+
+// Authenticate implements Authenticator.
+func (a *staticAuth) Authenticate(d *Delivery) error {
+	shown, err := a.find(d)
+	if err != nil {
+		return err
+	}
+	sum := sha256.Sum256([]byte(shown))
+	good := 0
+	for _, want := range a.sums {
+		want := want()
+		good |= subtle.ConstantTimeCompare(sum[:], want[:])
+	}
+	if good != 1 {
+		return a.badSignature
+	}
+	return nil
+}

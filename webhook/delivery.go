@@ -1,0 +1,154 @@
+package webhook
+
+import (
+	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"time"
+)
+
+// Delivery is one incoming webhook call. The handler builds it; authenticators
+// judge it; Handle receives it. Header, URL and Body belong to the delivery and
+// are not changed by the handler after Handle was called.
+//
+// It is full of personal data and credentials, so fmt and slog print only its
+// method and size.
+type Delivery struct {
+	// Method is the HTTP method.
+	Method string
+	// URL is the request target as the server parsed it. Usually it has no
+	// host.
+	URL *url.URL
+	// Header holds the request's header lines. Handle sees it without the
+	// headers in which a proxy forwards a certificate.
+	Header http.Header
+	// TLS is the state of the connection, nil without TLS. Behind a proxy that
+	// ends TLS it speaks of the proxy.
+	TLS *tls.ConnectionState
+	// RemoteAddr is the address of the TCP peer as http.Request has it. A
+	// middleware that overwrites it from a header must not run before the
+	// handler when ProxyCert is used.
+	RemoteAddr string
+	// LocalAddr is the address the connection was accepted on, nil when
+	// unknown. By it a unix socket is recognised.
+	LocalAddr net.Addr
+	// Body is the raw body.
+	Body []byte
+	// ReceivedAt is when the handler began to read the delivery.
+	ReceivedAt time.Time
+
+	// ID is the delivery's own id, set by an authenticator that found it under
+	// the signature. It is empty otherwise: an id nobody signed proves nothing.
+	ID string
+	// Timestamp is the signed time of sending, zero when there is none.
+	Timestamp time.Time
+	// Certificate is the client certificate that an authenticator accepted,
+	// the sender's own also when a proxy forwarded it. Nil when none was.
+	Certificate *x509.Certificate
+	// Layers tells for every authenticator that All and Any have asked what
+	// it said, in order, for the log.
+	Layers []Layer
+
+	checked bool // the body has passed checkStrict
+}
+
+// Decode decodes the body as DecodeStrict does. A body that the handler has
+// checked already is not checked again.
+func (d *Delivery) Decode(v any) error {
+	if d.checked {
+		return decodeChecked(d.Body, v)
+	}
+	return DecodeStrict(d.Body, v)
+}
+
+// Format implements fmt.Formatter. Every verb prints the method and the size.
+func (d Delivery) Format(f fmt.State, _ rune) {
+	_, _ = fmt.Fprintf(f, "webhook delivery (%s, %d bytes)", safeMethod(d.Method), len(d.Body))
+}
+
+// LogValue implements slog.LogValuer with the method and the size.
+func (d Delivery) LogValue() slog.Value {
+	return slog.GroupValue(slog.String("method", safeMethod(d.Method)), slog.Int("bytes", len(d.Body)))
+}
+
+// MarshalJSON encodes the method and the size only, so that a delivery cannot
+// be logged by way of JSON. To keep a delivery, keep its fields.
+func (d Delivery) MarshalJSON() ([]byte, error) {
+	return fmt.Appendf(nil, `{"method":%q,"bytes":%d}`, safeMethod(d.Method), len(d.Body)), nil
+}
+
+// safeMethod keeps free text that a sender put in place of a method out of logs.
+func safeMethod(m string) string {
+	switch m {
+	case http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodGet, http.MethodHead, http.MethodDelete:
+		return m
+	}
+	return "other"
+}
+
+// proof is what authenticators establish about a delivery. A policy takes it
+// back when the layer that established it is overruled.
+type proof struct {
+	id          string
+	timestamp   time.Time
+	certificate *x509.Certificate
+}
+
+func (d *Delivery) proof() proof { return proof{d.ID, d.Timestamp, d.Certificate} }
+
+func (d *Delivery) restore(p proof) {
+	d.ID, d.Timestamp, d.Certificate = p.id, p.timestamp, p.certificate
+}
+
+// BodyKey returns a key made of the SHA-256 of the body. It is what a handler
+// deduplicates by when a delivery has no signed id: a replay has the same body,
+// whatever the sender writes into headers that nobody signed.
+func BodyKey(d *Delivery) string {
+	sum := sha256.Sum256(d.Body)
+	var text [2 + 43]byte
+	copy(text[:], "b:")
+	base64.RawURLEncoding.Encode(text[2:], sum[:])
+	return string(text[:])
+}
+
+// FieldKey returns a Key function that deduplicates by a text or number at the
+// top level of the JSON body, such as "notification_id" or the "id" of a
+// CloudEvent. Names compare exactly. A body without that field, or with an
+// empty one, is deduplicated by BodyKey. Use it only where the signature covers
+// the body.
+func FieldKey(name string) func(*Delivery) string {
+	return func(d *Delivery) string {
+		var fields map[string]json.RawMessage
+		if d.Decode(&fields) != nil {
+			return BodyKey(d)
+		}
+		raw := fields[name]
+		var text string
+		if json.Unmarshal(raw, &text) != nil {
+			var number json.Number
+			if json.Unmarshal(raw, &number) != nil {
+				return BodyKey(d)
+			}
+			text = number.String()
+		}
+		if text == "" {
+			return BodyKey(d)
+		}
+		return "f:" + text
+	}
+}
+
+// defaultKey is the key of a handler that was given none.
+func defaultKey(d *Delivery) string {
+	if d.ID != "" {
+		return "i:" + d.ID
+	}
+	return BodyKey(d)
+}

@@ -1,0 +1,281 @@
+package webhook
+
+import (
+	"encoding/base64"
+	"strings"
+	"time"
+)
+
+// content holds the texts of a delivery that are signed beside its body.
+type content struct {
+	id, timestamp string
+}
+
+// signatures is what a signature header says. Its texts point into the header.
+type signatures struct {
+	text                        [maxSignatures]string
+	n                           int
+	timestamp, keyID, algorithm string
+}
+
+func (f *signatures) add(text string) bool {
+	if f.n == maxSignatures {
+		return false
+	}
+	f.text[f.n] = text
+	f.n++
+	return true
+}
+
+func (s *Scheme) namesAlgorithm() bool { return s.AlgorithmKey != "" || s.Grammar == GrammarKeyed }
+
+// parse reads one signature header, or one group of it. It reports false for
+// what the grammar does not allow, and allocates nothing.
+func (s *Scheme) parse(text string, f *signatures) bool {
+	switch s.Grammar {
+	case GrammarPairs:
+		return s.parsePairs(text, f)
+	case GrammarVersioned:
+		for rest := text; rest != ""; {
+			var item string
+			item, rest = cutByte(rest, s.Separator)
+			version, sig := cutByte(item, s.Assign)
+			if version == s.SignatureKey && !f.add(sig) {
+				return false
+			}
+		}
+		return true
+	case GrammarKeyed:
+		var rest string
+		f.keyID, rest = cutByte(text, s.Separator)
+		f.algorithm, rest = cutByte(rest, s.Separator)
+		return f.keyID != "" && f.add(rest)
+	default:
+		return f.add(text)
+	}
+}
+
+func (s *Scheme) parsePairs(text string, f *signatures) bool {
+	for rest := text; rest != ""; {
+		var item string
+		item, rest = cutByte(rest, s.Separator)
+		item = strings.TrimLeft(item, " ")
+		i := strings.IndexByte(item, s.Assign)
+		if i < 0 {
+			return false
+		}
+		key, value := item[:i], item[i+1:]
+		if s.Quoted {
+			if len(value) < 2 || value[0] != '"' || value[len(value)-1] != '"' || strings.IndexByte(value[1:len(value)-1], '"') >= 0 {
+				return false
+			}
+			value = value[1 : len(value)-1]
+		}
+		var once *string
+		switch key {
+		case s.SignatureKey:
+			if !f.add(value) {
+				return false
+			}
+			continue
+		case s.TimestampKey:
+			once = &f.timestamp
+		case s.KeyIDKey:
+			once = &f.keyID
+		case s.AlgorithmKey:
+			once = &f.algorithm
+		default:
+			continue
+		}
+		// A key that decides something comes once, and not empty.
+		if key == "" || value == "" || *once != "" {
+			return false
+		}
+		*once = value
+	}
+	return true
+}
+
+// cutByte splits s around the first sep; without one, all of s comes before it.
+func cutByte(s string, sep byte) (before, after string) {
+	if i := strings.IndexByte(s, sep); i >= 0 {
+		return s[:i], s[i+1:]
+	}
+	return s, ""
+}
+
+// decodeSignature decodes a signature that must fill dst exactly.
+func (s *Scheme) decodeSignature(dst []byte, text string) bool {
+	if s.Encoding == Hex {
+		return decodeHex(dst, text)
+	}
+	if len(text) > base64.StdEncoding.EncodedLen(maxHash) {
+		return false
+	}
+	var buf [maxHash + 3]byte
+	out, ok := decodeBase64(buf[:0], text, s.Encoding)
+	return ok && copy(dst, out) == len(dst) && len(out) == len(dst)
+}
+
+func decodeHex(dst []byte, text string) bool {
+	if len(text) != 2*len(dst) {
+		return false
+	}
+	for i := range dst {
+		high, low := hexDigit(text[2*i]), hexDigit(text[2*i+1])
+		if high|low > 15 {
+			return false
+		}
+		dst[i] = high<<4 | low
+	}
+	return true
+}
+
+// hexDigit returns the value of a digit, or 255.
+func hexDigit(c byte) byte {
+	switch {
+	case c-'0' <= 9:
+		return c - '0'
+	case c-'a' <= 5:
+		return c - 'a' + 10
+	case c-'A' <= 5:
+		return c - 'A' + 10
+	}
+	return 255
+}
+
+// decodeBase64 appends the bytes of text to dst. It knows neither white space
+// nor stray bits: every value has one spelling in the standard alphabet, and
+// two, with and without padding, in the URL alphabet. The standard library's
+// decoder skips line breaks, which a signature must not contain.
+func decodeBase64(dst []byte, text string, enc Encoding) ([]byte, bool) {
+	body := strings.TrimRight(text, "=")
+	if padding := len(text) - len(body); padding > 2 || (padding > 0 || enc == Base64) && len(text)%4 != 0 {
+		return nil, false
+	}
+	if len(body)%4 == 1 {
+		return nil, false
+	}
+	var acc, bits uint32
+	for _, c := range []byte(body) {
+		var v byte
+		switch {
+		case c-'A' <= 25:
+			v = c - 'A'
+		case c-'a' <= 25:
+			v = c - 'a' + 26
+		case c-'0' <= 9:
+			v = c - '0' + 52
+		case c == '+' && enc != Base64URL, c == '-' && enc != Base64:
+			v = 62
+		case c == '/' && enc != Base64URL, c == '_' && enc != Base64:
+			v = 63
+		default:
+			return nil, false
+		}
+		acc = acc<<6 | uint32(v)
+		if bits += 6; bits >= 8 {
+			bits -= 8
+			dst = append(dst, byte(acc>>bits))
+			acc &= 1<<bits - 1
+		}
+	}
+	return dst, acc == 0
+}
+
+// anyBase64 is either alphabet, with or without padding.
+const anyBase64 = Raw + 1
+
+// single returns the value of a header and how many values it has.
+func single(d *Delivery, name string) (value string, n int) {
+	values := d.Header[name]
+	if len(values) > 0 {
+		value = values[0]
+	}
+	return value, len(values)
+}
+
+// validID reports whether an id is short, printable and free of the literal
+// that ends it in the signed content.
+func (s *Scheme) validID(id string) bool {
+	if id == "" || len(id) > maxID {
+		return false
+	}
+	for _, c := range []byte(id) {
+		if c <= ' ' || c >= 0x7f {
+			return false
+		}
+	}
+	for i, p := range s.Signed[:len(s.Signed)-1] {
+		if next := s.Signed[i+1]; p.Kind == PartID && next.Kind == PartLiteral && strings.Contains(id, next.Text) {
+			return false
+		}
+	}
+	return true
+}
+
+// validTimestamp allows what any notation of a time is made of. None of it can
+// begin a JSON document, so a timestamp cannot swallow the start of a body.
+func validTimestamp(text string) bool {
+	if text == "" || len(text) > maxTimestamp {
+		return false
+	}
+	for _, c := range []byte(text) {
+		switch {
+		case c-'0' <= 9, c-'A' <= 25, c-'a' <= 25, c == ':', c == '+', c == '-', c == '.':
+		default:
+			return false
+		}
+	}
+	return true
+}
+
+// parseTimestamp reads a timestamp strictly: digits only, or RFC 3339.
+func parseTimestamp(text string, unit TimestampUnit) (time.Time, bool) {
+	if unit == RFC3339 {
+		t, err := time.Parse(time.RFC3339, text)
+		return t, err == nil
+	}
+	if text == "" || len(text) > 18 { // 18 digits fit an int64
+		return time.Time{}, false
+	}
+	var n int64
+	for _, c := range []byte(text) {
+		if c-'0' > 9 {
+			return time.Time{}, false
+		}
+		n = n*10 + int64(c-'0')
+	}
+	if unit == UnixMillis {
+		return time.UnixMilli(n), true
+	}
+	return time.Unix(n, 0), true
+}
+
+// near reports whether two times differ by at most tolerance. Sub saturates, so
+// an absurd timestamp is far away and not near by overflow.
+func near(at, now time.Time, tolerance time.Duration) bool {
+	diff := at.Sub(now)
+	return -tolerance <= diff && diff <= tolerance
+}
+
+// refusals are the errors of a signature authenticator, built once, because
+// refusing a forgery should cost no more than noticing it.
+type refusals struct {
+	noSignature, repeated, malformed, badSignature, badID, badAlgorithm, badHeader error
+	badTimestamp, staleTimestamp                                                   error
+}
+
+func newRefusals(op string) refusals {
+	return refusals{
+		noSignature:    refuse(op, ErrNoSignature, ""),
+		repeated:       refuse(op, ErrBadSignature, "header given twice"),
+		malformed:      refuse(op, ErrBadSignature, "malformed header"),
+		badSignature:   refuse(op, ErrBadSignature, "no match"),
+		badID:          refuse(op, ErrBadSignature, "missing or malformed id"),
+		badAlgorithm:   refuse(op, ErrBadSignature, "another algorithm"),
+		badHeader:      refuse(op, ErrBadSignature, "a signed header is missing or given twice"),
+		badTimestamp:   refuse(op, ErrTimestamp, "missing or malformed"),
+		staleTimestamp: refuse(op, ErrTimestamp, "outside the tolerance"),
+	}
+}

@@ -1,0 +1,361 @@
+package webhook
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/hex"
+	"fmt"
+	"hash"
+	"io"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/kyckit/kyckit"
+)
+
+const (
+	defaultTolerance   = 5 * time.Minute
+	maxSignatureHeader = 4096
+	maxSignatures      = 16
+	maxGroups          = 4
+	maxTimestamp       = 64
+	maxID              = 256
+	maxHash            = 64
+)
+
+// HMACConfig configures NewHMAC.
+type HMACConfig struct {
+	// Scheme is how the provider signs. Required.
+	Scheme Scheme
+	// Secrets are the shared secrets; each is tried, so that during a rotation
+	// both the old and the new one can be given. At least one secret or key is
+	// required and none may be empty.
+	Secrets []kyckit.Secret
+	// Keys are further secrets with an id or an end.
+	Keys []HMACKey
+	// Tolerance is how far the timestamp may be from now, in the past and in
+	// the future. Zero means 5 minutes; a negative value turns the check off,
+	// which leaves replay protection to the handler's claims. It is not used
+	// by a scheme without timestamp.
+	Tolerance time.Duration
+	// PublicURL is the address the provider calls, exactly as configured
+	// there. It is required by a scheme with PartPublicURL and used by no other.
+	PublicURL string
+	// Now is the clock. Nil means time.Now.
+	Now func() time.Time
+}
+
+// HMACKey is a secret with what is known about it.
+type HMACKey struct {
+	// ID is the key's id, where deliveries name one. A key with an empty id is
+	// tried for every delivery.
+	ID string
+	// Secret is the shared secret. It may not be empty.
+	Secret kyckit.Secret
+	// NotAfter is when the key stops being accepted. Zero means never.
+	NotAfter time.Time
+}
+
+// NewHMAC returns an Authenticator that verifies an HMAC over the raw delivery,
+// and the signed timestamp if the scheme has one. It is safe for concurrent
+// use, compares in constant time and allocates nothing, whatever is sent. On
+// success it sets the delivery's ID and Timestamp, where the scheme signs them.
+//
+// Refusals are ErrNoSignature, ErrBadSignature and ErrTimestamp. A wrong
+// configuration is an error of the kind kyckit.ErrInvalid.
+func NewHMAC(cfg HMACConfig) (Authenticator, error) {
+	s := cfg.Scheme.normalise()
+	if reason := s.validate(); reason != "" {
+		return nil, invalid("hmac", reason)
+	}
+	publicURL := slices.ContainsFunc(s.Signed, func(p Part) bool { return p.Kind == PartPublicURL })
+	if publicURL != (cfg.PublicURL != "") {
+		return nil, invalid("hmac", "PublicURL must be set exactly when the scheme signs it")
+	}
+	h := &hmacAuth{
+		scheme: s, size: s.newHash()().Size(), tolerance: cfg.Tolerance, now: cfg.Now, publicURL: cfg.PublicURL,
+		refusals: newRefusals(s.Name),
+	}
+	if h.tolerance == 0 {
+		h.tolerance = defaultTolerance
+	}
+	if h.now == nil {
+		h.now = time.Now
+	}
+	keys := slices.Clone(cfg.Keys)
+	for _, secret := range cfg.Secrets {
+		keys = append(keys, HMACKey{Secret: secret})
+	}
+	if len(keys) == 0 {
+		return nil, invalid("hmac", "Secrets is empty")
+	}
+	for _, k := range keys {
+		secret, reason := s.decodeSecret(k.Secret)
+		if reason != "" {
+			return nil, invalid("hmac", reason)
+		}
+		h.keys = append(h.keys, newHMACKey(k, s.newHash(), secret))
+	}
+	return h, nil
+}
+
+// decodeSecret returns the key bytes of a secret, or what is wrong with it.
+func (s *Scheme) decodeSecret(secret kyckit.Secret) (key []byte, reason string) {
+	text := strings.TrimPrefix(secret.Reveal(), s.SecretPrefix)
+	switch s.SecretEncoding {
+	case Hex:
+		key, _ = hex.DecodeString(text)
+		if len(text) != 2*len(key) {
+			return nil, "Secrets: a secret is not hex"
+		}
+	case Base64, Base64URL:
+		var ok bool
+		if key, ok = decodeBase64(make([]byte, 0, len(text)), text, s.SecretEncoding); !ok {
+			return nil, "Secrets: a secret is not base64"
+		}
+	default:
+		key = []byte(text)
+	}
+	if len(key) == 0 {
+		return nil, "Secrets: a secret is empty"
+	}
+	return key, ""
+}
+
+// hmacKey hands out keyed states. Keying costs two blocks, so states are kept;
+// a state that was reset once goes back to its keyed start without hashing.
+type hmacKey struct {
+	id       string
+	notAfter time.Time
+	states   sync.Pool
+}
+
+type hmacState struct {
+	mac hash.Hash
+	sum [maxHash]byte
+	buf [256]byte // collects the short parts: fewer writes, and no copies on the heap
+	n   int
+}
+
+func newHMACKey(k HMACKey, newHash func() hash.Hash, secret []byte) *hmacKey {
+	key := &hmacKey{id: k.ID, notAfter: k.NotAfter}
+	key.states.New = func() any {
+		st := &hmacState{mac: hmac.New(newHash, secret)}
+		st.mac.Reset()
+		return st
+	}
+	return key
+}
+
+// put adds a text to the signed content.
+func (st *hmacState) put(s string) {
+	for s != "" {
+		if st.n == len(st.buf) {
+			st.flush()
+		}
+		n := copy(st.buf[st.n:], s)
+		st.n += n
+		s = s[n:]
+	}
+}
+
+func (st *hmacState) flush() {
+	if st.n > 0 {
+		st.mac.Write(st.buf[:st.n])
+		st.n = 0
+	}
+}
+
+// hmacAuth prints as its name alone; its keys live in closures besides.
+type hmacAuth struct {
+	scheme    Scheme
+	size      int
+	keys      []*hmacKey
+	tolerance time.Duration
+	now       func() time.Time
+	publicURL string
+	refusals
+}
+
+// Name returns the scheme's name.
+func (h *hmacAuth) Name() string { return h.scheme.Name }
+
+// Format prints the scheme's name.
+func (h *hmacAuth) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, h.scheme.Name) }
+
+// head refuses what has no signature before the body is read.
+func (h *hmacAuth) head(d *Delivery) error {
+	if len(d.Header[h.scheme.SignatureHeader]) == 0 {
+		return h.noSignature
+	}
+	return nil
+}
+
+// Authenticate implements Authenticator.
+func (h *hmacAuth) Authenticate(d *Delivery) error {
+	s := &h.scheme
+	header, n := single(d, s.SignatureHeader)
+	switch {
+	case n == 0 || n == 1 && header == "":
+		return h.noSignature
+	case n > 1:
+		return h.repeated
+	case len(header) > maxSignatureHeader || len(header) < len(s.Prefix) || header[:len(s.Prefix)] != s.Prefix:
+		return h.malformed
+	}
+	var c content
+	if s.IDHeader != "" {
+		if c.id, n = single(d, s.IDHeader); n != 1 || !s.validID(c.id) {
+			return h.badID
+		}
+	}
+	if s.TimestampHeader != "" {
+		if c.timestamp, n = single(d, s.TimestampHeader); n != 1 || !validTimestamp(c.timestamp) {
+			return h.badTimestamp
+		}
+	}
+	if s.AlgorithmHeader != "" {
+		if name, n := single(d, s.AlgorithmHeader); n != 1 || !strings.EqualFold(name, s.Algorithm) {
+			return h.badAlgorithm
+		}
+	}
+	for _, p := range s.Signed {
+		if p.Kind == PartHeader {
+			if _, n := single(d, p.Text); n != 1 {
+				return h.badHeader
+			}
+		}
+	}
+	return h.groups(d, &c, header[len(s.Prefix):])
+}
+
+// groups tries the groups of a header in order.
+func (h *hmacAuth) groups(d *Delivery, c *content, header string) error {
+	s := &h.scheme
+	err := h.noSignature
+	for group, rest, n := "", header, 0; rest != ""; n++ {
+		if n == maxGroups {
+			return h.malformed
+		}
+		if s.GroupSeparator == 0 {
+			group, rest = rest, ""
+		} else {
+			group, rest = cutByte(rest, s.GroupSeparator)
+		}
+		var found signatures
+		if !s.parse(group, &found) {
+			return h.malformed
+		}
+		if s.TimestampKey != "" {
+			c.timestamp = found.timestamp
+			if !validTimestamp(c.timestamp) {
+				return h.badTimestamp
+			}
+		}
+		if s.namesAlgorithm() && !strings.EqualFold(found.algorithm, s.Algorithm) {
+			return h.badAlgorithm
+		}
+		if found.n == 0 {
+			continue
+		}
+		// Of several refusals the last is told; what is decided stays "no".
+		if err = h.verify(d, c, &found); err == nil {
+			return nil
+		}
+	}
+	return err
+}
+
+func (h *hmacAuth) verify(d *Delivery, c *content, found *signatures) error {
+	var sigs [maxSignatures][maxHash]byte
+	n := 0
+	for _, text := range found.text[:found.n] {
+		if h.scheme.decodeSignature(sigs[n][:h.size], text) {
+			n++
+		}
+	}
+	if n == 0 {
+		return h.malformed
+	}
+	now := h.now()
+	for _, key := range h.keys {
+		if key.id != "" && key.id != found.keyID || !key.notAfter.IsZero() && now.After(key.notAfter) {
+			continue
+		}
+		st := key.states.Get().(*hmacState)
+		sum := h.sum(st, d, c)
+		good := 0
+		for i := range sigs[:n] {
+			good |= subtle.ConstantTimeCompare(sum, sigs[i][:h.size])
+		}
+		key.states.Put(st)
+		if good == 1 {
+			return h.accept(d, c, now)
+		}
+	}
+	return h.badSignature
+}
+
+// accept checks the timestamp, which is proven by now, and notes what is proven.
+func (h *hmacAuth) accept(d *Delivery, c *content, now time.Time) error {
+	var at time.Time
+	if c.timestamp != "" {
+		var ok bool
+		if at, ok = parseTimestamp(c.timestamp, h.scheme.TimestampUnit); !ok {
+			return h.badTimestamp
+		}
+		if h.tolerance > 0 && !near(at, now, h.tolerance) {
+			return h.staleTimestamp
+		}
+	}
+	if d.ID == "" {
+		d.ID = c.id
+	}
+	if d.Timestamp.IsZero() {
+		d.Timestamp = at
+	}
+	return nil
+}
+
+// sum returns the HMAC of the signed content, in the state's own memory.
+func (h *hmacAuth) sum(st *hmacState, d *Delivery, c *content) []byte {
+	st.mac.Reset()
+	st.n = 0
+	for _, p := range h.scheme.Signed {
+		switch p.Kind {
+		case PartBody:
+			st.flush()
+			st.mac.Write(d.Body)
+		case PartBodySHA256:
+			st.flush()
+			sum := sha256.Sum256(d.Body)
+			st.n = hex.Encode(st.buf[:], sum[:])
+		case PartLiteral:
+			st.put(p.Text)
+		case PartTimestamp:
+			st.put(c.timestamp)
+		case PartID:
+			st.put(c.id)
+		case PartMethod:
+			st.put(d.Method)
+		case PartPath:
+			if d.URL != nil {
+				st.put(d.URL.EscapedPath())
+			}
+		case PartQuery:
+			if d.URL != nil {
+				st.put(d.URL.RawQuery)
+			}
+		case PartPublicURL:
+			st.put(h.publicURL)
+		case PartHeader:
+			value, _ := single(d, p.Text)
+			st.put(value)
+		}
+	}
+	st.flush()
+	return st.mac.Sum(st.sum[:0])
+}

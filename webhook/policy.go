@@ -1,0 +1,275 @@
+package webhook
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/kyckit/kyckit"
+)
+
+// Authenticator decides whether a delivery may be believed. It must be safe for
+// concurrent use and must not change the delivery, except that it may set ID,
+// Timestamp and Certificate to what it has proven. Any error is a refusal; one
+// that is [kyckit.ErrUnavailable] means that the authenticator could not tell,
+// and the handler then asks the sender to try again.
+//
+// An Authenticator with a method Name() string is called by that name in
+// Delivery.Layers, others by their type.
+type Authenticator interface {
+	Authenticate(*Delivery) error
+}
+
+// AuthenticatorFunc makes an Authenticator of a function.
+type AuthenticatorFunc func(*Delivery) error
+
+// Authenticate calls f. A nil f refuses.
+func (f AuthenticatorFunc) Authenticate(d *Delivery) error {
+	if f == nil {
+		return refuse("authenticate", ErrNoSignature, "no authenticator")
+	}
+	return f(d)
+}
+
+// Layer is what one authenticator of a policy said.
+type Layer struct {
+	// Name is the authenticator's.
+	Name string
+	// Err is nil when the authenticator accepted the delivery.
+	Err error
+}
+
+// LogValue implements slog.LogValuer. It shows errors of this module as they
+// are and others by their type alone, because those may quote the delivery.
+func (l Layer) LogValue() slog.Value {
+	return slog.GroupValue(slog.String("name", l.Name), slog.String("result", l.result()))
+}
+
+func (l Layer) result() string {
+	if l.Err == nil {
+		return "accepted"
+	}
+	return safeError(l.Err)
+}
+
+// Format implements fmt.Formatter; every verb prints the name and the result.
+func (l Layer) Format(f fmt.State, _ rune) {
+	_, _ = fmt.Fprintf(f, "%s: %s", l.Name, l.result())
+}
+
+// MarshalJSON encodes the name and the result.
+func (l Layer) MarshalJSON() ([]byte, error) {
+	return json.Marshal(map[string]string{"name": l.Name, "result": l.result()})
+}
+
+// safeError returns the text of an error if this module wrote it, else its type.
+func safeError(err error) string {
+	switch err {
+	case nil:
+		return ""
+	case ErrNoSignature, ErrBadSignature, ErrTimestamp, ErrCertificate, ErrUntrustedProxy, ErrTooLarge,
+		ErrDuplicate, ErrInProgress, ErrMalformed:
+		return err.Error()
+	}
+	if e := (*kyckit.Error)(nil); errors.As(err, &e) {
+		return e.Error()
+	}
+	if e := (*PolicyError)(nil); errors.As(err, &e) {
+		return e.Error()
+	}
+	return fmt.Sprintf("%T", err)
+}
+
+// PolicyError is the refusal of All or Any: errors.Is and errors.As look into
+// every layer that refused.
+type PolicyError struct {
+	// Layers are the layers asked, in order. All stops at the first refusal,
+	// Any at the first acceptance.
+	Layers []Layer
+}
+
+// Error names the layers and their results; it holds nothing of the delivery.
+func (e *PolicyError) Error() string {
+	if len(e.Layers) == 0 {
+		return "webhook: refused: empty policy"
+	}
+	parts := make([]string, len(e.Layers))
+	for i, l := range e.Layers {
+		parts[i] = l.Name + " (" + l.result() + ")"
+	}
+	return "webhook: refused: " + strings.Join(parts, ", ")
+}
+
+// Unwrap returns the refusals. An empty policy is ErrNoSignature.
+func (e *PolicyError) Unwrap() []error {
+	if len(e.Layers) == 0 {
+		return []error{ErrNoSignature, kyckit.ErrUnauthorized}
+	}
+	var errs []error
+	for _, l := range e.Layers {
+		if l.Err != nil {
+			errs = append(errs, l.Err)
+		}
+	}
+	return errs
+}
+
+// Format implements fmt.Formatter; every verb prints the text of Error.
+func (e PolicyError) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte((&e).Error())) }
+
+// LogValue implements slog.LogValuer with the text of Error.
+func (e PolicyError) LogValue() slog.Value { return slog.StringValue((&e).Error()) }
+
+// MarshalJSON encodes the text of Error.
+func (e PolicyError) MarshalJSON() ([]byte, error) { return json.Marshal((&e).Error()) }
+
+// All returns an Authenticator that accepts what every one of the given
+// authenticators accepts. They are asked in order until one refuses. All of
+// nothing refuses everything, and so does a nil among them.
+func All(as ...Authenticator) Authenticator { return all(slices.Clone(as)) }
+
+// Any returns an Authenticator that accepts what at least one of the given
+// authenticators accepts. They are asked in order until one accepts. Any of
+// nothing refuses everything; a nil among them never accepts.
+func Any(as ...Authenticator) Authenticator { return anyOf(slices.Clone(as)) }
+
+type all []Authenticator
+
+func (a all) Name() string { return "all" }
+
+// Authenticate implements Authenticator.
+func (a all) Authenticate(d *Delivery) error {
+	return a.ask(d, ask)
+}
+
+// head asks what can be asked before the body is read.
+func (a all) head(d *Delivery) error {
+	layers, before := d.Layers, d.proof()
+	err := a.ask(d, head)
+	if err == nil { // only the final round is reported
+		d.Layers = layers
+		d.restore(before)
+	}
+	return err
+}
+
+func (a all) ask(d *Delivery, ask func(Authenticator, *Delivery) error) error {
+	before, start := d.proof(), len(d.Layers)
+	refused := len(a) == 0
+	for _, layer := range a {
+		if d.Layers == nil {
+			d.Layers = make([]Layer, 0, len(a))
+		}
+		err := ask(layer, d)
+		if !isPolicy(layer) {
+			d.Layers = append(d.Layers, Layer{nameOf(layer), err})
+		}
+		if err != nil {
+			refused = true
+			break
+		}
+	}
+	if !refused {
+		return nil
+	}
+	d.restore(before)
+	return &PolicyError{Layers: slices.Clone(d.Layers[start:])}
+}
+
+func (a all) strip(h http.Header) { stripAll(a, h) }
+
+type anyOf []Authenticator
+
+func (a anyOf) Name() string { return "any" }
+
+// Authenticate implements Authenticator.
+func (a anyOf) Authenticate(d *Delivery) error {
+	return a.ask(d, ask)
+}
+
+// head refuses when every layer refuses before the body is read.
+func (a anyOf) head(d *Delivery) error {
+	layers, before := d.Layers, d.proof()
+	err := a.ask(d, head)
+	if err == nil {
+		d.Layers = layers
+		d.restore(before)
+	}
+	return err
+}
+
+func (a anyOf) ask(d *Delivery, ask func(Authenticator, *Delivery) error) error {
+	before, start := d.proof(), len(d.Layers)
+	for _, layer := range a {
+		err := ask(layer, d)
+		if !isPolicy(layer) {
+			d.Layers = append(d.Layers, Layer{nameOf(layer), err})
+		}
+		if err == nil {
+			return nil
+		}
+		d.restore(before)
+	}
+	return &PolicyError{Layers: slices.Clone(d.Layers[start:])}
+}
+
+func (a anyOf) strip(h http.Header) { stripAll(a, h) }
+
+// header is an authenticator that can refuse before the body is read. Its head
+// accepts no more than that Authenticate may still accept.
+type header interface {
+	head(*Delivery) error
+}
+
+// stripper is an authenticator that reads headers which Handle must not see.
+type stripper interface {
+	strip(http.Header)
+}
+
+func ask(a Authenticator, d *Delivery) error {
+	if a == nil {
+		return refuse("authenticate", ErrNoSignature, "no authenticator")
+	}
+	return a.Authenticate(d)
+}
+
+func head(a Authenticator, d *Delivery) error {
+	switch a := a.(type) {
+	case nil:
+		return ask(nil, d)
+	case header:
+		return a.head(d)
+	}
+	return nil
+}
+
+func stripAll(as []Authenticator, h http.Header) {
+	for _, a := range as {
+		if s, ok := a.(stripper); ok {
+			s.strip(h)
+		}
+	}
+}
+
+// isPolicy reports whether an authenticator lists its own layers.
+func isPolicy(a Authenticator) bool {
+	switch a.(type) {
+	case all, anyOf:
+		return true
+	}
+	return false
+}
+
+func nameOf(a Authenticator) string {
+	if n, ok := a.(interface{ Name() string }); ok {
+		return n.Name()
+	}
+	if a == nil {
+		return "none"
+	}
+	return fmt.Sprintf("%T", a)
+}

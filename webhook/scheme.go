@@ -1,0 +1,314 @@
+package webhook
+
+import (
+	"crypto/sha1" //nolint:gosec // only by the explicitly named legacy flag
+	"crypto/sha256"
+	"crypto/sha512"
+	"hash"
+	"net/textproto"
+	"strings"
+)
+
+// Scheme describes how a provider signs its deliveries with an HMAC. It is
+// plain data: take a preset and change fields, or write a new one. NewHMAC
+// checks it. The zero values are a bare lowercase-hex HMAC-SHA256 with the
+// secret used as it is, so that the smallest scheme is
+//
+//	webhook.Scheme{
+//		SignatureHeader: "X-Signature",
+//		Signed:          []webhook.Part{{Kind: webhook.PartBody}},
+//	}
+//
+// Nothing in a delivery can choose the hash, the encoding or the grammar.
+type Scheme struct {
+	// Name is how Delivery.Layers calls the authenticator, for the log. Empty
+	// means "hmac".
+	Name string
+
+	// SignatureHeader is the header that carries the signature. Required. It
+	// must come once; its length is limited to 4096 bytes.
+	SignatureHeader string
+	// Prefix is a text that the signature header must begin with, for example
+	// "sha256=". It is not signed.
+	Prefix string
+	// Grammar says how the rest of the header is built.
+	Grammar Grammar
+	// Separator stands between the items of a list: between the pairs of
+	// GrammarPairs (zero means ','), the signatures of GrammarVersioned (zero
+	// means ' '), the three fields of GrammarKeyed (zero means ':').
+	Separator byte
+	// Assign stands between the key and the value of GrammarPairs (zero means
+	// '=') and between version and signature of GrammarVersioned (zero means
+	// ',').
+	Assign byte
+	// GroupSeparator, if set, stands between whole lists of pairs, of which
+	// one must be good. Each group has its own timestamp.
+	GroupSeparator byte
+	// Quoted says that the values of GrammarPairs stand in double quotes.
+	Quoted bool
+	// SignatureKey is the key of GrammarPairs, or the version of
+	// GrammarVersioned, whose value is a signature. It may occur several
+	// times, up to 16. Other keys and versions are ignored.
+	SignatureKey string
+	// TimestampKey is the key of GrammarPairs that carries the timestamp.
+	TimestampKey string
+	// KeyIDKey is the key of GrammarPairs that names the key. See HMACKey.ID.
+	KeyIDKey string
+	// AlgorithmKey is the key of GrammarPairs that names the algorithm.
+	AlgorithmKey string
+	// AlgorithmHeader is a header that names the algorithm.
+	AlgorithmHeader string
+	// Algorithm is what the delivery must call the algorithm, where
+	// AlgorithmKey, AlgorithmHeader or GrammarKeyed lets it name one. It is
+	// compared without regard to case; any other name refuses the delivery.
+	Algorithm string
+
+	// Hash is the hash of the HMAC.
+	Hash Hash
+	// LegacySHA1 replaces Hash by SHA-1, for a provider that offers nothing
+	// better. Do not use it where there is a choice.
+	LegacySHA1 bool
+	// Encoding is how a signature is written. Exactly the length of the hash
+	// is accepted, without white space.
+	Encoding Encoding
+	// SecretEncoding is how the secret is written.
+	SecretEncoding Encoding
+	// SecretPrefix is cut off the secret before it is decoded, if it is there.
+	SecretPrefix string
+
+	// Signed is the signed content, in order. It must hold the body or its
+	// hash.
+	Signed []Part
+
+	// TimestampHeader is the header that carries the timestamp.
+	TimestampHeader string
+	// TimestampUnit is how the timestamp is written.
+	TimestampUnit TimestampUnit
+	// IDHeader is the header that carries the delivery's id. It must be part
+	// of Signed and may not hold the literal that follows it there, so that
+	// the signed content can be read in one way only. Up to 256 bytes.
+	IDHeader string
+}
+
+// Grammar is how a signature header is built.
+type Grammar uint8
+
+const (
+	// GrammarBare is one signature and nothing else.
+	GrammarBare Grammar = iota
+	// GrammarPairs is a list such as "t=1492774577,v1=5257…,v1=6ffb…".
+	GrammarPairs
+	// GrammarVersioned is a list such as "v1,K5oZ… v1,g0hM… v1a,hnO3…".
+	GrammarVersioned
+	// GrammarKeyed is key id, algorithm and signature, such as
+	// "key-1:hmac-sha256:5257…".
+	GrammarKeyed
+)
+
+// Hash is the hash function of a scheme.
+type Hash uint8
+
+// The hash functions.
+const (
+	SHA256 Hash = iota
+	SHA384
+	SHA512
+)
+
+// Encoding is how bytes are written as text.
+type Encoding uint8
+
+const (
+	// EncodingDefault is hex for signatures and raw for secrets.
+	EncodingDefault Encoding = iota
+	// Hex is hexadecimal in either case.
+	Hex
+	// Base64 is the standard alphabet with padding.
+	Base64
+	// Base64URL is the URL alphabet, with or without padding.
+	Base64URL
+	// Raw is the bytes themselves; for secrets only.
+	Raw
+)
+
+// TimestampUnit is how a timestamp is written.
+type TimestampUnit uint8
+
+const (
+	// UnixSeconds is seconds since 1970, digits only.
+	UnixSeconds TimestampUnit = iota
+	// UnixMillis is milliseconds since 1970, digits only.
+	UnixMillis
+	// RFC3339 is a date and time with zone, with or without fractions.
+	RFC3339
+)
+
+// Part is one piece of the signed content.
+type Part struct {
+	// Kind says what the piece is.
+	Kind PartKind
+	// Text is the literal of PartLiteral and the name of PartHeader. Other
+	// kinds do not use it.
+	Text string
+}
+
+// PartKind is the kind of a piece of signed content.
+type PartKind uint8
+
+const (
+	// PartBody is the raw body.
+	PartBody PartKind = iota
+	// PartBodySHA256 is the lowercase hex SHA-256 of the raw body.
+	PartBodySHA256
+	// PartLiteral is Part.Text as it is.
+	PartLiteral
+	// PartTimestamp is the timestamp's text as received.
+	PartTimestamp
+	// PartID is the id's text as received.
+	PartID
+	// PartMethod is the HTTP method.
+	PartMethod
+	// PartPath is the escaped path of the request target, without the query.
+	PartPath
+	// PartQuery is the query of the request target as received, without the
+	// question mark.
+	PartQuery
+	// PartPublicURL is HMACConfig.PublicURL, the address the provider calls.
+	// Behind a proxy a request does not show it, and a Host header may lie.
+	PartPublicURL
+	// PartHeader is the value of the header named by Part.Text, which must
+	// come once.
+	PartHeader
+)
+
+func (s *Scheme) newHash() func() hash.Hash {
+	switch {
+	case s.LegacySHA1:
+		return sha1.New
+	case s.Hash == SHA384:
+		return sha512.New384
+	case s.Hash == SHA512:
+		return sha512.New
+	}
+	return sha256.New
+}
+
+// normalise fills in defaults and brings header names into canonical form.
+func (s Scheme) normalise() Scheme {
+	if s.Name == "" {
+		s.Name = "hmac"
+	}
+	if s.Encoding == EncodingDefault {
+		s.Encoding = Hex
+	}
+	if s.SecretEncoding == EncodingDefault {
+		s.SecretEncoding = Raw
+	}
+	separator, assign := byte(','), byte('=')
+	switch s.Grammar {
+	case GrammarVersioned:
+		separator, assign = ' ', ','
+	case GrammarKeyed:
+		separator = ':'
+	}
+	if s.Separator == 0 {
+		s.Separator = separator
+	}
+	if s.Assign == 0 {
+		s.Assign = assign
+	}
+	for _, name := range []*string{&s.SignatureHeader, &s.TimestampHeader, &s.IDHeader, &s.AlgorithmHeader} {
+		*name = textproto.CanonicalMIMEHeaderKey(*name)
+	}
+	parts := make([]Part, len(s.Signed))
+	for i, p := range s.Signed {
+		if p.Kind == PartHeader {
+			p.Text = textproto.CanonicalMIMEHeaderKey(p.Text)
+		}
+		parts[i] = p
+	}
+	s.Signed = parts
+	return s
+}
+
+// validate returns what is wrong with a normalised scheme, or "".
+func (s *Scheme) validate() string {
+	has := func(k PartKind) bool {
+		for _, p := range s.Signed {
+			if p.Kind == k {
+				return true
+			}
+		}
+		return false
+	}
+	if !validHeaderName(s.SignatureHeader) {
+		return "Scheme.SignatureHeader must be a header name"
+	}
+	for field, name := range map[string]string{"TimestampHeader": s.TimestampHeader, "IDHeader": s.IDHeader, "AlgorithmHeader": s.AlgorithmHeader} {
+		if name != "" && !validHeaderName(name) {
+			return "Scheme." + field + " must be a header name"
+		}
+	}
+	for _, p := range s.Signed {
+		switch {
+		case p.Kind > PartHeader:
+			return "Scheme.Signed holds a part of unknown kind"
+		case p.Kind == PartHeader && !validHeaderName(p.Text):
+			return "Scheme.Signed: a PartHeader must name a header"
+		case p.Kind == PartLiteral && p.Text == "":
+			return "Scheme.Signed: a PartLiteral must have a text"
+		}
+	}
+	timestamps := 0
+	for _, source := range []string{s.TimestampHeader, s.TimestampKey} {
+		if source != "" {
+			timestamps++
+		}
+	}
+	pairs := s.Grammar == GrammarPairs
+	named := s.AlgorithmKey != "" || s.AlgorithmHeader != "" || s.Grammar == GrammarKeyed
+	switch {
+	case s.Grammar > GrammarKeyed:
+		return "Scheme.Grammar is unknown"
+	case s.Hash > SHA512:
+		return "Scheme.Hash is unknown"
+	case s.Encoding > Base64URL:
+		return "Scheme.Encoding must be Hex, Base64 or Base64URL"
+	case s.SecretEncoding > Raw:
+		return "Scheme.SecretEncoding is unknown"
+	case s.TimestampUnit > RFC3339:
+		return "Scheme.TimestampUnit is unknown"
+	case !has(PartBody) && !has(PartBodySHA256):
+		return "Scheme.Signed must hold the body or its hash"
+	case (pairs || s.Grammar == GrammarVersioned) && s.SignatureKey == "":
+		return "Scheme.SignatureKey is required by this grammar"
+	case !pairs && (s.TimestampKey != "" || s.KeyIDKey != "" || s.AlgorithmKey != "" || s.GroupSeparator != 0 || s.Quoted):
+		return "Scheme.TimestampKey, KeyIDKey, AlgorithmKey, GroupSeparator and Quoted belong to GrammarPairs"
+	case named != (s.Algorithm != ""):
+		return "Scheme.Algorithm must be set exactly when deliveries name an algorithm"
+	case timestamps > 1:
+		return "Scheme.TimestampHeader and TimestampKey exclude each other"
+	case (timestamps == 1) != has(PartTimestamp):
+		return "Scheme.Signed must hold the timestamp exactly when a header or key carries one"
+	case (s.IDHeader != "") != has(PartID):
+		return "Scheme.Signed must hold the id exactly when IDHeader carries one"
+	case s.Separator == s.Assign && s.Grammar != GrammarBare && s.Grammar != GrammarKeyed:
+		return "Scheme.Separator and Assign must differ"
+	case s.GroupSeparator != 0 && (s.GroupSeparator == s.Separator || s.GroupSeparator == s.Assign):
+		return "Scheme.GroupSeparator must differ from the other separators"
+	}
+	return ""
+}
+
+// validHeaderName reports whether name is a token of HTTP.
+func validHeaderName(name string) bool {
+	if name == "" || len(name) > 128 {
+		return false
+	}
+	for _, c := range []byte(name) {
+		if c >= 0x80 || c <= ' ' || c == 0x7f || strings.IndexByte(`"(),/:;<=>?@[\]{}`, c) >= 0 {
+			return false
+		}
+	}
+	return true
+}
