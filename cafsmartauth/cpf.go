@@ -1,0 +1,105 @@
+package cafsmartauth
+
+// CPFForm is how a CPF is written in what this package sends: the personId of
+// tokens and of new identities.
+type CPFForm int
+
+// The forms. Whatever the form, input that is not a CPF is refused.
+const (
+	// CPFDigits sends the 11 bare digits. It is the default.
+	CPFDigits CPFForm = iota
+	// CPFPunctuated sends ddd.ddd.ddd-dd, as the provider's identity sample
+	// shows.
+	CPFPunctuated
+	// CPFAsGiven sends what the caller gave, once it is known to be a CPF.
+	CPFAsGiven
+)
+
+// cpfDigits is how many digits a CPF has.
+const cpfDigits = 11
+
+// normalise returns the 11 digits of a CPF. Punctuation is removed where it
+// belongs: dots after the third and the sixth digit and a dash after the ninth,
+// each of them optional. Anything else, digits of other scripts and white space
+// included, is refused. Leading zeros are part of the number.
+//
+// A CPF of bare digits is returned as it is, without a copy.
+func normalise(cpf string) (digits string, ok bool) {
+	if len(cpf) < cpfDigits || len(cpf) > cpfDigits+3 {
+		return "", false
+	}
+	var buf [cpfDigits]byte
+	n := 0
+	for i := range len(cpf) {
+		c := cpf[i]
+		if c >= '0' && c <= '9' {
+			if n == cpfDigits {
+				return "", false
+			}
+			buf[n] = c
+			n++
+			continue
+		}
+		// The byte before must be a digit, so that no mark comes twice.
+		atDot := c == '.' && (n == 3 || n == 6)
+		atDash := c == '-' && n == 9
+		if !atDot && !atDash || cpf[i-1] < '0' || cpf[i-1] > '9' {
+			return "", false
+		}
+	}
+	if n != cpfDigits {
+		return "", false
+	}
+	if len(cpf) == cpfDigits {
+		return cpf, true
+	}
+	return string(buf[:]), true
+}
+
+// punctuate writes 11 digits as ddd.ddd.ddd-dd.
+func punctuate(digits string) string {
+	return digits[:3] + "." + digits[3:6] + "." + digits[6:9] + "-" + digits[9:]
+}
+
+// checkDigits reports whether the last two of 11 digits follow from the first
+// nine. Numbers of one repeated digit pass the arithmetic but are never issued.
+func checkDigits(digits string) bool {
+	repeated := true
+	for i := 1; i < cpfDigits; i++ {
+		repeated = repeated && digits[i] == digits[0]
+	}
+	return !repeated && checkDigit(digits[:9]) == digits[9] && checkDigit(digits[:10]) == digits[10]
+}
+
+// checkDigit is the digit that follows the given ones: their sum, weighted from
+// len+1 down to 2, modulo 11, taken from 11; 10 and 11 become 0.
+func checkDigit(digits string) byte {
+	sum := 0
+	for i := range len(digits) {
+		sum += int(digits[i]-'0') * (len(digits) + 1 - i)
+	}
+	if r := sum % 11; r >= 2 {
+		return byte('0' + 11 - r)
+	}
+	return '0'
+}
+
+// person returns a CPF in the configured form, and why it is refused. The
+// reason never quotes the number.
+func (c *Client) person(cpf string) (formed, reason string) {
+	digits, ok := normalise(cpf)
+	switch {
+	case !ok:
+		return "", "is not a CPF of 11 digits"
+	case c.checkCPF && !checkDigits(digits):
+		return "", "is a CPF with wrong check digits"
+	}
+	switch c.cpfForm {
+	case CPFPunctuated:
+		return punctuate(digits), ""
+	case CPFAsGiven:
+		return cpf, ""
+	default:
+		return digits, ""
+	}
+}

@@ -1,0 +1,128 @@
+package cafsmartauth
+
+import (
+	"encoding/json"
+	"errors"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/kyckit/kyckit"
+)
+
+// The provider's documents show no schema, only samples, and those disagree
+// about types. The types of this file take a value in each form seen.
+
+// Number is a number that the provider sends as a JSON number or as a string:
+// location.accuracy and faceMatch.similarity are strings, asCode is a number.
+// It holds the text as it was sent; the empty Number was absent.
+type Number string
+
+// Float64 returns the value, and false when it is absent or is not a finite
+// number.
+func (n Number) Float64() (float64, bool) {
+	f, err := strconv.ParseFloat(string(n), 64)
+	if err != nil || f-f != 0 { // infinities and NaN
+		return 0, false
+	}
+	return f, true
+}
+
+// UnmarshalJSON takes a JSON number or a string; anything else is as if absent.
+func (n *Number) UnmarshalJSON(b []byte) error {
+	*n = Number(scalar(b))
+	return nil
+}
+
+// id is an identifier that is also taken when it comes as a number.
+type id string
+
+// UnmarshalJSON takes a string or a JSON number; anything else is as if absent.
+func (i *id) UnmarshalJSON(b []byte) error {
+	*i = id(scalar(b))
+	return nil
+}
+
+// scalar is the text of a JSON string or number, else "".
+func scalar(b []byte) string {
+	var s string
+	switch {
+	case len(b) == 0:
+		return ""
+	case b[0] == '-' || b[0] >= '0' && b[0] <= '9':
+		return string(b)
+	case json.Unmarshal(b, &s) != nil:
+		return ""
+	default:
+		return s
+	}
+}
+
+// tolerant decodes an object and leaves a field empty that comes in a form
+// nobody documents. That is safe here: every field informs and none decides.
+func tolerant(object []byte, v any) error {
+	err := json.Unmarshal(object, v)
+	var form *json.UnmarshalTypeError
+	if errors.As(err, &form) {
+		return nil
+	}
+	return err
+}
+
+// Time is a moment the provider sends as an ISO 8601 string. A moment it sends
+// in another form is kept as the zero time rather than failing the call; Raw
+// has it.
+type Time struct{ time.Time }
+
+// UnmarshalJSON takes an ISO 8601 string; anything else gives the zero time.
+func (t *Time) UnmarshalJSON(b []byte) error {
+	var s string
+	*t = Time{}
+	if json.Unmarshal(b, &s) == nil {
+		for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05.999999999Z0700", "2006-01-02T15:04:05.999999999", time.DateOnly} {
+			if parsed, err := time.Parse(layout, strings.TrimSpace(s)); err == nil {
+				t.Time = parsed
+				break
+			}
+		}
+	}
+	return nil
+}
+
+// withRequestID puts the requestId of an error's body into the error: every
+// answer is documented to have one.
+func withRequestID(err error) error {
+	var e *kyckit.Error
+	if !errors.As(err, &e) || e.RequestID != "" {
+		return err
+	}
+	var body struct {
+		RequestID id `json:"requestId"`
+	}
+	if json.Unmarshal(e.Body(), &body) != nil || !loggable(string(body.RequestID)) {
+		return err
+	}
+	// The error was made for this call alone; nobody else holds it yet.
+	e.RequestID = string(body.RequestID)
+	return err
+}
+
+// loggable reports that s looks like an id and not like a person's number.
+func loggable(s string) bool {
+	if s == "" || len(s) > 128 {
+		return false
+	}
+	letter, marks := false, 0
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z':
+			letter = true
+		case c >= '0' && c <= '9':
+		case c == '-', c == '_':
+			marks++
+		default:
+			return false
+		}
+	}
+	return letter && marks <= len(s)/2
+}

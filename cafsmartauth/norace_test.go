@@ -1,0 +1,5 @@
+//go:build !race
+
+package cafsmartauth
+
+const raceEnabled = false

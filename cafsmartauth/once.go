@@ -1,0 +1,59 @@
+package cafsmartauth
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/kyckit/kyckit"
+	"github.com/kyckit/kyckit/webhook"
+)
+
+// Claims remembers which attempts were used. webhook.Claims satisfies it, so
+// the store that makes webhook deliveries handled once serves here too;
+// replicas must share one. Its errors webhook.ErrDuplicate and
+// webhook.ErrInProgress mean that the attempt is taken.
+type Claims interface {
+	Claim(ctx context.Context, key string, lease time.Duration) (webhook.Claim, error)
+}
+
+const (
+	opOnce = "use once"
+	// claimPrefix keeps attempts apart from deliveries in a shared store.
+	claimPrefix = "cafsmartauth.attempt."
+)
+
+// UseOnce accepts a verified attestation the first time and refuses it after
+// that, by its AttemptID. Nothing in an attestation but its expiry stops
+// somebody from using it again, so call UseOnce before letting anybody in.
+//
+// The attempt is remembered until the attestation has expired, leeway included.
+// If UseOnce or what follows it fails, the person must authenticate again.
+//
+// The error is a *kyckit.Error: [ErrReplayed] of kind [kyckit.ErrConflict] when
+// the attempt is taken, the context's when that ended, and
+// [kyckit.ErrUnavailable] when the store cannot tell; nobody may be let in then
+// either.
+func UseOnce(ctx context.Context, claims Claims, a *Attestation) error {
+	if claims == nil || a == nil || a.AttemptID == "" {
+		return &kyckit.Error{Provider: provider, Op: opOnce, Kind: kyckit.ErrInvalid, Reason: "claims and a verified attestation are required"}
+	}
+	// The greatest leeway, because a second client may have a greater one.
+	keep := max(time.Until(a.ExpiresAt), 0) + maxLeeway + time.Second
+	// The lease lasts as long: a crash before Commit must not free the attempt.
+	claim, err := claims.Claim(ctx, claimPrefix+a.AttemptID, keep)
+	if err == nil {
+		err = claim.Commit(ctx, keep)
+	}
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, webhook.ErrDuplicate), errors.Is(err, webhook.ErrInProgress):
+		return &kyckit.Error{Provider: provider, Op: opOnce, Kind: kyckit.ErrConflict, Reason: ErrReplayed.Error(), Err: ErrReplayed}
+	case ctx.Err() != nil:
+		return &kyckit.Error{Provider: provider, Op: opOnce, Kind: ctx.Err()}
+	default:
+		// The store's own text may quote the key; it is kept as the cause.
+		return &kyckit.Error{Provider: provider, Op: opOnce, Kind: kyckit.ErrUnavailable, Reason: "the store of used attempts failed", Err: err}
+	}
+}
