@@ -1,0 +1,213 @@
+package kycjwt
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+
+	"github.com/kyckit/kyckit/internal/redact"
+	"github.com/kyckit/kyckit/internal/transport"
+	"github.com/kyckit/kyckit/webhook"
+)
+
+// EventType says what an event reports.
+type EventType string
+
+// The documented event types. More exist: an unknown one is no error.
+const (
+	EventQuestionnaireRequired EventType = "requirementsQuestionnaire"
+	EventIDVRequired           EventType = "requirementsIDV"
+	EventIDVCompleted          EventType = "completedIDV"
+	EventIDVFailed             EventType = "failedIDV"
+	EventIDVError              EventType = "errorIDV"
+	EventEntitlementCompleted  EventType = "entitlementCompleted"
+	EventEntitlementFailed     EventType = "entitlementFailed"
+)
+
+// Event is one delivery of a webhook. It prints redacted; its JSON is clear.
+//
+// At most one of the typed details is set, by Type, and only when Details has
+// the documented shape. Details itself is always there as it came.
+type Event struct {
+	// NotificationID names the event. The same event may be delivered more
+	// than once, always under the same id.
+	NotificationID string `json:"notification_id"`
+	// Type is the kind of event.
+	Type EventType `json:"notification_type"`
+	// CreatedAt is as it came; its format is not documented.
+	CreatedAt            string `json:"created_at"`
+	OwnerID              string `json:"owner_id"`
+	OwnerType            string `json:"owner_type"`
+	ExternalID           string `json:"external_id"`
+	EntitlementTriggerID string `json:"entitlement_trigger_id"`
+	EntitlementID        string `json:"entitlement_id"`
+	// Details is what the event says, as it came; nil when it says nothing.
+	Details json.RawMessage `json:"details"`
+
+	// QuestionnaireRequired belongs to EventQuestionnaireRequired.
+	QuestionnaireRequired *QuestionnaireRequired `json:"-"`
+	// IDVRequired belongs to EventIDVRequired.
+	IDVRequired *IDVRequired `json:"-"`
+	// IDVResult belongs to EventIDVCompleted, EventIDVFailed and EventIDVError.
+	// Which of them it was is Type's to say, not Status's.
+	IDVResult *IDVResult `json:"-"`
+	// EntitlementResult belongs to EventEntitlementCompleted.
+	EntitlementResult *EntitlementResult `json:"-"`
+}
+
+// QuestionnaireRequired says that a customer has questionnaires to answer.
+type QuestionnaireRequired struct {
+	PendingQuestionnaireIDs []string `json:"pending_questionnaire_ids"`
+	// Reason is "onboarding", "posof_level_upgrade", "adhoc_edd",
+	// "request_for_information" or another word.
+	Reason string `json:"reason"`
+}
+
+// IDVRequired says that a customer has to verify their identity.
+type IDVRequired struct {
+	WorkflowID string `json:"workflow_id"`
+	Branch     string `json:"branch"`
+	Name       string `json:"name"`
+}
+
+// IDVResult is how a verification of identity went.
+type IDVResult struct {
+	Status   string       `json:"status"`
+	Messages []IDVMessage `json:"messages"`
+}
+
+// IDVMessage is one remark on a verification. Its timestamp and code are kept
+// as they came, because their types are not documented.
+type IDVMessage struct {
+	Timestamp   json.RawMessage `json:"timestamp"`
+	StatusCode  json.RawMessage `json:"statusCode"`
+	Description string          `json:"description"`
+}
+
+// EntitlementResult is the outcome of the checks behind an entitlement. The
+// members' names are documented, their types are not, apart from a sample
+// whose score is a number; they are kept as they came.
+type EntitlementResult struct {
+	RiskScore    json.RawMessage `json:"riskScore"`
+	PEP          json.RawMessage `json:"pep"`
+	Criminal     json.RawMessage `json:"criminal"`
+	Sanctioned   json.RawMessage `json:"sanctioned"`
+	AdverseMedia json.RawMessage `json:"adverse_media"`
+}
+
+// Format implements fmt.Formatter and shows the type's name only.
+func (Event) Format(f fmt.State, _ rune) { redact.Format(f, "kycjwt.Event") }
+
+// LogValue implements slog.LogValuer.
+func (Event) LogValue() slog.Value { return redact.Value("kycjwt.Event") }
+
+// Format implements fmt.Formatter and shows the type's name only.
+func (QuestionnaireRequired) Format(f fmt.State, _ rune) {
+	redact.Format(f, "kycjwt.QuestionnaireRequired")
+}
+
+// LogValue implements slog.LogValuer.
+func (QuestionnaireRequired) LogValue() slog.Value {
+	return redact.Value("kycjwt.QuestionnaireRequired")
+}
+
+// Format implements fmt.Formatter and shows the type's name only.
+func (IDVRequired) Format(f fmt.State, _ rune) { redact.Format(f, "kycjwt.IDVRequired") }
+
+// LogValue implements slog.LogValuer.
+func (IDVRequired) LogValue() slog.Value { return redact.Value("kycjwt.IDVRequired") }
+
+// Format implements fmt.Formatter and shows the type's name only.
+func (IDVResult) Format(f fmt.State, _ rune) { redact.Format(f, "kycjwt.IDVResult") }
+
+// LogValue implements slog.LogValuer.
+func (IDVResult) LogValue() slog.Value { return redact.Value("kycjwt.IDVResult") }
+
+// Format implements fmt.Formatter and shows the type's name only.
+func (IDVMessage) Format(f fmt.State, _ rune) { redact.Format(f, "kycjwt.IDVMessage") }
+
+// LogValue implements slog.LogValuer.
+func (IDVMessage) LogValue() slog.Value { return redact.Value("kycjwt.IDVMessage") }
+
+// Format implements fmt.Formatter and shows the type's name only.
+func (EntitlementResult) Format(f fmt.State, _ rune) { redact.Format(f, "kycjwt.EntitlementResult") }
+
+// LogValue implements slog.LogValuer.
+func (EntitlementResult) LogValue() slog.Value { return redact.Value("kycjwt.EntitlementResult") }
+
+// ParseEvent reads the body of a delivery that an Authenticator has believed.
+// It demands strict JSON with a notification_id and a notification_type, and
+// is lenient about everything else, so that a new detail loses no event. The
+// error is a *kyckit.Error of the kinds kyckit.ErrInvalid and
+// webhook.ErrMalformed.
+func ParseEvent(body []byte) (Event, error) {
+	var in struct {
+		NotificationID       json.RawMessage `json:"notification_id"`
+		Type                 json.RawMessage `json:"notification_type"`
+		CreatedAt            json.RawMessage `json:"created_at"`
+		OwnerID              json.RawMessage `json:"owner_id"`
+		OwnerType            json.RawMessage `json:"owner_type"`
+		ExternalID           json.RawMessage `json:"external_id"`
+		EntitlementTriggerID json.RawMessage `json:"entitlement_trigger_id"`
+		EntitlementID        json.RawMessage `json:"entitlement_id"`
+		Details              json.RawMessage `json:"details"`
+	}
+	if webhook.DecodeStrict(body, &in) != nil {
+		return Event{}, malformed("the body is not the documented JSON")
+	}
+	e := Event{
+		NotificationID:       word(in.NotificationID),
+		Type:                 EventType(text(in.Type)),
+		CreatedAt:            word(in.CreatedAt),
+		OwnerID:              word(in.OwnerID),
+		OwnerType:            word(in.OwnerType),
+		ExternalID:           word(in.ExternalID),
+		EntitlementTriggerID: word(in.EntitlementTriggerID),
+		EntitlementID:        word(in.EntitlementID),
+	}
+	if e.NotificationID == "" || e.Type == "" {
+		return Event{}, malformed("notification_id and notification_type are required")
+	}
+	if !bytes.Equal(in.Details, []byte("null")) {
+		e.Details = in.Details
+	}
+	switch e.Type {
+	case EventQuestionnaireRequired:
+		e.QuestionnaireRequired = details[QuestionnaireRequired](e.Details)
+	case EventIDVRequired:
+		e.IDVRequired = details[IDVRequired](e.Details)
+	case EventIDVCompleted, EventIDVFailed, EventIDVError:
+		e.IDVResult = details[IDVResult](e.Details)
+	case EventEntitlementCompleted:
+		e.EntitlementResult = details[EntitlementResult](e.Details)
+	}
+	return e, nil
+}
+
+func malformed(reason string) error {
+	e := transport.InputError(provider, "parse event", reason)
+	e.Err = webhook.ErrMalformed
+	return e
+}
+
+// word returns a text, or a number as it was written; "" for anything else.
+func word(raw json.RawMessage) string {
+	var n json.Number
+	if s := text(raw); s != "" || json.Unmarshal(raw, &n) != nil {
+		return s
+	}
+	return n.String()
+}
+
+// details reads the details of a known type; nil when they have another shape.
+func details[T any](raw json.RawMessage) *T {
+	if len(raw) == 0 || raw[0] != '{' {
+		return nil
+	}
+	out := new(T)
+	if json.Unmarshal(raw, out) != nil {
+		return nil
+	}
+	return out
+}

@@ -1,0 +1,212 @@
+package kycjwttest
+
+import (
+	"crypto/ed25519"
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/kyckit/kyckit"
+	"github.com/kyckit/kyckit/kycjwt"
+	"github.com/kyckit/kyckit/kyctest"
+)
+
+// The user that exists when Config.Users is empty. The password holds
+// everything that a careless form encoding breaks.
+const (
+	Username = "backend+kyc@client.example"
+	Password = "käse & brot = 100% + §ünlü señal 密码"
+)
+
+// User is a login.
+type User struct {
+	Username string
+	Password string
+	// Inactive users are refused like wrong passwords.
+	Inactive bool
+	// Unverified users are refused where Config.RequireVerified is set.
+	Unverified bool
+}
+
+// Config says how the fake behaves. The zero value is a provider of today.
+type Config struct {
+	// Options are those of the embedded server.
+	Options kyctest.Options
+	// Users may log in. Empty means one user, Username with Password.
+	Users []User
+	// RequireVerified refuses unverified users: at the login with
+	// LOGIN_USER_NOT_VERIFIED, at resources with 403.
+	RequireVerified bool
+	// TokenLifetime is how long a token lives. Zero means one hour; negative
+	// means for ever, without an exp.
+	TokenLifetime time.Duration
+	// Opaque issues tokens that are no JWTs.
+	Opaque bool
+	// ClockSkew is how far the server's clock is ahead of ours.
+	ClockSkew time.Duration
+	// Pydantic1 writes validation errors as the older generation did. The
+	// newer one echoes the input.
+	Pydantic1 bool
+	// OlderLists answers entitlements by path instead of by query, and leaves
+	// total and pages out of every list.
+	OlderLists bool
+	// PageSize is the default size of a page. Zero means 50.
+	PageSize int
+}
+
+// Server is the fake. All methods are safe for concurrent use.
+type Server struct {
+	*kyctest.Server
+
+	config  Config
+	public  ed25519.PublicKey
+	signing ed25519.PrivateKey
+
+	mu        sync.Mutex
+	users     map[string]*User
+	tokenKey  []byte
+	opaque    map[string]claims
+	lastID    int
+	owners    map[string]bool // "persons/<id>", "corporates/<id>"
+	persons   map[string]json.RawMessage
+	documents []document
+	responses []Response
+	webhooks  []map[string]any
+	triggers  int
+	things    things
+}
+
+// things are what the fake lists and does not create.
+type things struct {
+	entitlements   []kycjwt.Entitlement
+	questionnaires []kycjwt.Questionnaire
+}
+
+// NewServer starts a fake. Close it.
+func NewServer(cfg Config) *Server {
+	if len(cfg.Users) == 0 {
+		cfg.Users = []User{{Username: Username, Password: Password}}
+	}
+	if cfg.TokenLifetime == 0 {
+		cfg.TokenLifetime = time.Hour
+	}
+	if cfg.PageSize <= 0 {
+		cfg.PageSize = 50
+	}
+	s := &Server{
+		Server:  kyctest.NewServer(cfg.Options),
+		config:  cfg,
+		users:   map[string]*User{},
+		opaque:  map[string]claims{},
+		owners:  map[string]bool{},
+		persons: map[string]json.RawMessage{},
+	}
+	for _, u := range cfg.Users {
+		s.users[strings.ToLower(u.Username)] = &u
+	}
+	seed := make([]byte, ed25519.SeedSize)
+	_, _ = rand.Read(seed) // never fails
+	s.signing = ed25519.NewKeyFromSeed(seed)
+	s.public, _ = s.signing.Public().(ed25519.PublicKey)
+	s.RotateKey()
+	s.things = sampleThings()
+	s.routes()
+	return s
+}
+
+// ClientConfig returns a configuration that reaches the fake as its first
+// user.
+func (s *Server) ClientConfig() kycjwt.Config {
+	user := s.config.Users[0]
+	return kycjwt.Config{
+		BaseURL:  s.URL,
+		Username: user.Username,
+		Password: kyckit.NewSecret(user.Password),
+		HTTP:     kyckit.HTTP{Client: s.Client()},
+	}
+}
+
+// SetActive makes a user active or inactive. Tokens of inactive users are
+// refused at once.
+func (s *Server) SetActive(username string, active bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if u := s.users[strings.ToLower(username)]; u != nil {
+		u.Inactive = !active
+	}
+}
+
+// SetVerified makes a user verified or not.
+func (s *Server) SetVerified(username string, verified bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if u := s.users[strings.ToLower(username)]; u != nil {
+		u.Unverified = !verified
+	}
+}
+
+// RotateKey changes the server's secret: all tokens so far are refused.
+func (s *Server) RotateKey() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.tokenKey = make([]byte, 32)
+	_, _ = rand.Read(s.tokenKey) // never fails
+	s.opaque = map[string]claims{}
+}
+
+func (s *Server) now() time.Time { return time.Now().Add(s.config.ClockSkew) }
+
+// newID returns the next id; the caller holds the lock.
+func (s *Server) newID() string {
+	s.lastID++
+	return fmt.Sprintf("00000000-0000-4000-8000-%012d", s.lastID)
+}
+
+func (s *Server) stamp() string { return s.now().UTC().Format("2006-01-02T15:04:05.000000") }
+
+// answer writes JSON as the server does.
+func answer(w http.ResponseWriter, status int, body any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	_ = enc.Encode(body)
+}
+
+// refuse writes an error whose detail is a string.
+func refuse(w http.ResponseWriter, status int, detail string) {
+	answer(w, status, map[string]any{"detail": detail})
+}
+
+// fieldProblem is one refused field.
+type fieldProblem struct {
+	loc   []any
+	older [2]string // msg and type of pydantic 1
+	newer [2]string // msg and type of pydantic 2
+	input any       // what the newer generation echoes
+}
+
+func missing(loc ...any) fieldProblem {
+	return fieldProblem{
+		loc:   loc,
+		older: [2]string{"field required", "value_error.missing"},
+		newer: [2]string{"Field required", "missing"},
+	}
+}
+
+// unprocessable writes a 422 in the configured generation.
+func (s *Server) unprocessable(w http.ResponseWriter, problems ...fieldProblem) {
+	list := make([]map[string]any, 0, len(problems))
+	for _, p := range problems {
+		if s.config.Pydantic1 {
+			list = append(list, map[string]any{"loc": p.loc, "msg": p.older[0], "type": p.older[1]})
+			continue
+		}
+		list = append(list, map[string]any{"loc": p.loc, "msg": p.newer[0], "type": p.newer[1], "input": p.input})
+	}
+	answer(w, http.StatusUnprocessableEntity, map[string]any{"detail": list})
+}

@@ -1,0 +1,236 @@
+package kycjwttest
+
+import (
+	"bytes"
+	"crypto/ed25519"
+	"encoding/base64"
+	"encoding/json"
+	"net/http"
+	"slices"
+	"strconv"
+
+	"github.com/kyckit/kyckit/kycjwt"
+)
+
+// QuestionnaireID is the id of the questionnaire that the fake knows from the
+// start. Its questions are "question-text" (required), "question-integer",
+// "question-bool", "question-choice" with the options "option-a" and
+// "option-b", and "question-document".
+const QuestionnaireID = "questionnaire-onboarding"
+
+func sampleThings() things {
+	question := func(kind string, optional bool, options ...json.RawMessage) kycjwt.Question {
+		return kycjwt.Question{ID: "question-" + kind, Label: "A question", QuestionType: kind, IsOptional: optional, Options: options}
+	}
+	questions := []kycjwt.Question{
+		question("text", false), question("integer", true), question("bool", true),
+		question("choice", true, json.RawMessage(`{"id":"option-a","label":"A"}`), json.RawMessage(`{"id":"option-b","label":"B"}`)),
+		question("document", true),
+	}
+	questions[3].QuestionType = "single_choice"
+	for i := range questions {
+		questions[i].Position = i
+	}
+	const stamp = "2025-01-02T03:04:05.000000"
+	return things{
+		entitlements: []kycjwt.Entitlement{{
+			ID: "entitlement-onboarding", Name: "onboarding", Description: "Open an account", CreatedAt: stamp, UpdatedAt: stamp,
+			Questionnaires: []kycjwt.EntitlementQuestionnaire{{EntitlementID: "entitlement-onboarding", QuestionnaireID: QuestionnaireID}},
+		}},
+		questionnaires: []kycjwt.Questionnaire{{
+			ID: QuestionnaireID, Name: "onboarding", Description: "Who you are", IsPublished: true, OwnerType: "person",
+			IsGeneric: true, CreatedAt: stamp,
+			Data: &kycjwt.QuestionnaireData{
+				ID: "version-1", VersionNumber: 1, QuestionnaireID: QuestionnaireID, CreatedAt: stamp, Questions: questions,
+			},
+		}},
+	}
+}
+
+// AddQuestionnaire makes another questionnaire known.
+func (s *Server) AddQuestionnaire(q kycjwt.Questionnaire) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.things.questionnaires = append(s.things.questionnaires, q)
+}
+
+// AddEntitlement makes another entitlement known.
+func (s *Server) AddEntitlement(e kycjwt.Entitlement) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.things.entitlements = append(s.things.entitlements, e)
+}
+
+// Responses returns the answered questionnaires in order of arrival.
+func (s *Server) Responses() []Response {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.responses)
+}
+
+// Triggers returns how many entitlements were triggered.
+func (s *Server) Triggers() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.triggers
+}
+
+func (s *Server) entitlements(w http.ResponseWriter, r *http.Request) {
+	if !s.config.OlderLists {
+		if t := r.URL.Query().Get("owner_type"); t != "person" && t != "corporate" {
+			s.unprocessable(w, missing("query", "owner_type"))
+			return
+		}
+	} else if t := r.PathValue("owners"); t != "persons" && t != "corporates" {
+		refuse(w, http.StatusNotFound, "Not Found")
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.page(w, r, anys(s.things.entitlements))
+}
+
+func (s *Server) trigger(w http.ResponseWriter, _ *http.Request) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.triggers++
+	answer(w, http.StatusCreated, map[string]any{"id": s.newID()})
+}
+
+func (s *Server) questionnaires(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.page(w, r, anys(s.things.questionnaires))
+}
+
+// find returns a questionnaire; the caller holds the lock.
+func (s *Server) find(id string) *kycjwt.Questionnaire {
+	for i, q := range s.things.questionnaires {
+		if q.ID == id {
+			return &s.things.questionnaires[i]
+		}
+	}
+	return nil
+}
+
+func (s *Server) questionnaire(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	q := s.find(r.PathValue("id"))
+	if q == nil {
+		refuse(w, http.StatusNotFound, "Not Found")
+		return
+	}
+	answer(w, http.StatusOK, q)
+}
+
+func (s *Server) respond(w http.ResponseWriter, r *http.Request) {
+	var in struct {
+		Answers []json.RawMessage `json:"answers"`
+	}
+	if json.NewDecoder(r.Body).Decode(&in) != nil || len(in.Answers) == 0 {
+		s.unprocessable(w, missing("body", "answers"))
+		return
+	}
+	owner := kycjwt.Person(r.PathValue("id"))
+	if r.PathValue("owners") == "corporates" {
+		owner = kycjwt.Corporate(owner.ID)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	q := s.find(r.PathValue("qid"))
+	if q == nil {
+		refuse(w, http.StatusNotFound, "Not Found")
+		return
+	}
+	resp := Response{Owner: owner, QuestionnaireID: q.ID}
+	var problems []fieldProblem
+	for i, raw := range in.Answers {
+		var a kycjwt.Answer
+		var members map[string]json.RawMessage
+		if json.Unmarshal(raw, &a) != nil || json.Unmarshal(raw, &members) != nil || len(members) != 2 || !asks(q, a.QuestionID) {
+			p := missing("body", "answers", i, "question_id")
+			p.input = raw
+			problems = append(problems, p)
+		}
+		resp.Answers = append(resp.Answers, a)
+	}
+	if len(problems) > 0 {
+		s.unprocessable(w, problems...)
+		return
+	}
+	s.responses = append(s.responses, resp)
+	answer(w, http.StatusCreated, map[string]any{"id": s.newID()})
+}
+
+func asks(q *kycjwt.Questionnaire, questionID string) bool {
+	return q.Data != nil && slices.ContainsFunc(q.Data.Questions, func(x kycjwt.Question) bool { return x.ID == questionID })
+}
+
+func (s *Server) registerWebhook(w http.ResponseWriter, r *http.Request) {
+	in := map[string]any{}
+	_ = json.NewDecoder(r.Body).Decode(&in)
+	if url, _ := in["url"].(string); url == "" {
+		s.unprocessable(w, missing("body", "url"))
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	hook := map[string]any{
+		"id": s.newID(), "key_id": "key-1", "url": in["url"], "event_types": in["event_types"],
+		"include_all_events": true, "public_key": s.PublicKey(), "created_at": s.stamp(),
+	}
+	if all, ok := in["include_all_events"].(bool); ok {
+		hook["include_all_events"] = all
+	}
+	s.webhooks = append(s.webhooks, hook)
+	answer(w, http.StatusCreated, hook)
+}
+
+func (s *Server) listWebhooks(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.page(w, r, anys(s.webhooks))
+}
+
+func (s *Server) deleteWebhook(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	id := r.URL.Query().Get("webhook_id")
+	i := slices.IndexFunc(s.webhooks, func(h map[string]any) bool { return h["id"] == id })
+	switch {
+	case id == "":
+		s.unprocessable(w, missing("query", "webhook_id"))
+	case i < 0:
+		refuse(w, http.StatusNotFound, "Not Found")
+	default:
+		s.webhooks = slices.Delete(s.webhooks, i, i+1)
+		w.WriteHeader(http.StatusNoContent)
+	}
+}
+
+// PublicKey returns the key of the fake's deliveries as a registration has it.
+func (s *Server) PublicKey() string { return base64.RawURLEncoding.EncodeToString(s.public) }
+
+// Delivery returns a signed delivery of body to url, dated now by the fake's
+// clock. Pass it to a handler, or send it.
+func (s *Server) Delivery(url string, body []byte) (*http.Request, error) {
+	req, err := http.NewRequest(http.MethodPost, url, bytes.NewReader(body)) //nolint:noctx // the caller sets one
+	if err != nil {
+		return nil, err
+	}
+	timestamp := strconv.FormatInt(s.now().Unix(), 10)
+	signature := ed25519.Sign(s.signing, append([]byte(timestamp+"."), body...))
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("X-DLT-Timestamp", timestamp)
+	req.Header.Set("X-DLT-Signature", base64.RawURLEncoding.EncodeToString(signature))
+	return req, nil
+}
+
+func anys[T any](list []T) []any {
+	out := make([]any, len(list))
+	for i, v := range list {
+		out[i] = v
+	}
+	return out
+}
