@@ -1,0 +1,119 @@
+package poll
+
+import "time"
+
+const (
+	// hintEvery is the least time between two hint checks of one item, and
+	// hintShare the part of the budget that hint checks may use: forged hints
+	// then cost next to nothing.
+	hintEvery = 5 * time.Second
+	hintShare = 4
+
+	// hintLook bounds how many waiting hints are compared for one check.
+	hintLook = 64
+
+	// A hint may lose the race against a check by this much and still count.
+	hintGrace = 10 * time.Second
+
+	// Hints are reliable while they announce most ends, mostly announce ends,
+	// and one did so a short while ago.
+	trustFrom      = 0.8
+	precisionFrom  = 0.5
+	trustFor       = 100 * time.Second
+	trustWeight    = 1.0 / 8
+	preciseWeight  = 1.0 / 16
+	savingShare    = 3 // the part of the budget that reliable hints leave in use
+	minSavingBound = 1
+)
+
+// hints holds the items that somebody says have changed, and how far such
+// words can be trusted. A hint asks for a check and proves nothing.
+type hints[T any] struct {
+	queue   []*Item[T]
+	spentAt []time.Duration // ring of the last hint checks
+	next    int
+
+	trust     float64 // share of ends that were announced
+	precision float64 // share of hint checks that found an end
+	good      time.Duration
+
+	received, spent uint64
+}
+
+func (h *hints[T]) init(limit int) {
+	h.spentAt = make([]time.Duration, max(1, limit/hintShare))
+	for i := range h.spentAt {
+		h.spentAt[i] = -never
+	}
+	h.precision = 1
+	h.good = -never
+}
+
+// Hint asks for a check of an item soon. It reports whether this can make a
+// check due earlier.
+func (s *Scheduler[T]) Hint(it *Item[T]) bool {
+	if it.at < 0 {
+		return false
+	}
+	s.hints.received++
+	it.told = true
+	if it.hint {
+		return false
+	}
+	it.hint = true
+	s.hints.requeue(it)
+	return true
+}
+
+// LateHint records a hint for an item that was found ended at endedAt, before
+// the hint arrived.
+func (s *Scheduler[T]) LateHint(now, endedAt time.Duration) {
+	if h := &s.hints; now-endedAt <= hintGrace {
+		h.trust = min(1, h.trust+trustWeight)
+		h.good = now
+	}
+}
+
+func (h *hints[T]) requeue(it *Item[T]) { h.queue = append(h.queue, it) }
+
+// affordable reports whether the share of the budget for hints allows a check.
+func (h *hints[T]) affordable(now time.Duration) bool {
+	return h.spentAt[h.next] == -never || now-h.spentAt[h.next] >= Minute
+}
+
+// spend takes one hint check from the share.
+func (h *hints[T]) spend(now time.Duration) {
+	h.spent++
+	h.spentAt[h.next] = now
+	h.next = (h.next + 1) % len(h.spentAt)
+}
+
+// checked learns from a check whether hints can be trusted.
+func (h *hints[T]) checked(it *Item[T], ended bool) {
+	if !it.fromHint {
+		return
+	}
+	h.precision -= h.precision * preciseWeight
+	if ended {
+		h.precision += preciseWeight
+	}
+}
+
+// ended learns from an end whether it was announced.
+func (h *hints[T]) ended(now time.Duration, it *Item[T]) {
+	h.trust -= h.trust * trustWeight
+	if it.told {
+		h.trust += trustWeight
+		h.good = now
+	}
+}
+
+// saving reports whether hints are reliable enough to spend fewer checks.
+func (h *hints[T]) saving(now time.Duration) bool {
+	return h.trust >= trustFrom && h.precision >= precisionFrom && h.good != -never && now-h.good <= trustFor
+}
+
+// savingRate is how many checks a minute are spent while hints are reliable.
+func (s *Scheduler[T]) savingRate() float64 {
+	return max(minSavingBound, s.window.limit/savingShare)
+}

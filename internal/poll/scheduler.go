@@ -1,0 +1,261 @@
+package poll
+
+import "time"
+
+// Config says how to build a Scheduler.
+type Config struct {
+	// Limit is the provider's limit of checks a minute.
+	Limit int
+	// Floor is the least time between two checks of one item.
+	Floor time.Duration
+	// MaxFlight bounds the checks in flight at once.
+	MaxFlight int
+}
+
+// Outcome is what came of a check.
+type Outcome int
+
+const (
+	// Open: the item is still open.
+	Open Outcome = iota
+	// Ended: the item ended because somebody acted. The curve learns from it.
+	Ended
+	// Lapsed: the item ended by itself, which nobody waits for.
+	Lapsed
+	// Failed: no usable answer; the item backs off.
+	Failed
+	// Denied: the access token was refused and has been dropped; once in a row
+	// it is asked again without backing off.
+	Denied
+	// Limited: 429; nothing was learned and the item is not to blame.
+	Limited
+	// Dropped: the check was broken off by its caller.
+	Dropped
+)
+
+// Item is one pending verification. Its fields belong to the Scheduler.
+type Item[T any] struct {
+	// Value is the caller's.
+	Value T
+
+	at       int // index in Scheduler.open; -1 when removed
+	sent     time.Duration
+	hintedAt time.Duration // when the last hint check was sent
+	hint     bool          // a hint waits for its check
+	fromHint bool          // the check in flight answers a hint
+	told     bool          // a hint arrived after the last check was sent
+	denied   bool
+	back     *Backoff
+}
+
+// slot is what choosing reads of an item, kept together because all of them
+// are read for one choice.
+type slot[T any] struct {
+	born     time.Duration // when the item began
+	seen     time.Duration // when it was last seen open
+	last     time.Duration // when it was last checked, successfully or not
+	due      time.Duration // no check before
+	deadline time.Duration // the last check is due
+	giveUp   time.Duration // no last check after; 0 until the deadline passed
+	flight   bool
+	item     *Item[T]
+}
+
+// Scheduler spends a budget of checks on the open items: each on the one that
+// most likely ended since it was last checked and has waited longest for it,
+// by the product of the two. It holds no goroutine, timer or lock: its caller
+// asks Next, makes the check, and reports Done.
+type Scheduler[T any] struct {
+	cfg    Config
+	window *Window
+	curve  *Curve
+	open   []slot[T]
+	flight int
+
+	hints  hints[T]
+	list   shortlist[T]
+	review time.Duration // when deadlines must be looked at, budget or not
+
+	checks  uint64
+	delay   float64 // moving average of the delay of noticing an end, seconds
+	noticed bool
+}
+
+// NewScheduler returns a Scheduler without items. The first check is one step
+// of the pace away, because a predecessor may just have used the budget up.
+func NewScheduler[T any](cfg Config, now time.Duration) *Scheduler[T] {
+	s := &Scheduler[T]{cfg: cfg, window: NewWindow(cfg.Limit, true, true, now), curve: NewCurve(), review: never}
+	s.hints.init(cfg.Limit)
+	return s
+}
+
+// Add makes an item known that began age ago and whose last check is due in
+// timeout, or at once when that has passed. Seen says how long ago it was last
+// checked; for a new item that is age.
+func (s *Scheduler[T]) Add(now, age, seen, timeout time.Duration, value T) *Item[T] {
+	it := &Item[T]{Value: value, at: len(s.open), hintedAt: -never}
+	deadline := now + max(0, timeout)
+	s.open = append(s.open, slot[T]{
+		born:     now - age,
+		seen:     now - age,
+		last:     now,
+		due:      max(now, now-seen+s.cfg.Floor),
+		deadline: deadline,
+		item:     it,
+	})
+	s.review = min(s.review, deadline)
+	return it
+}
+
+// Remove forgets an item.
+func (s *Scheduler[T]) Remove(it *Item[T]) {
+	i := it.at
+	if i < 0 {
+		return
+	}
+	if s.open[i].flight {
+		s.flight--
+	}
+	end := len(s.open) - 1
+	if i != end {
+		s.open[i] = s.open[end]
+		s.open[i].item.at = i
+	}
+	s.open[end] = slot[T]{}
+	s.open = s.open[:end]
+	if cap(s.open) > 1024 && len(s.open) < cap(s.open)/4 {
+		s.open = append(make([]slot[T], 0, cap(s.open)/2), s.open...)
+	}
+	it.at = -1
+	it.hint = false
+}
+
+// Pending returns how many items are open.
+func (s *Scheduler[T]) Pending() int { return len(s.open) }
+
+// Flight returns how many checks are in flight.
+func (s *Scheduler[T]) Flight() int { return s.flight }
+
+// Done reports what came of the check of an item. The caller removes items
+// that ended. RetryAfter is that of a 429. Over reports that this was the
+// item's last check, made at its deadline or later.
+func (s *Scheduler[T]) Done(now time.Duration, it *Item[T], o Outcome, retryAfter time.Duration) (over bool) {
+	s.window.Answered(now)
+	switch o {
+	case Limited:
+		s.window.Limited(now, it.sent, retryAfter)
+	case Dropped:
+	default:
+		s.window.Accepted()
+	}
+	if it.at < 0 {
+		return false // removed while in flight, and counted as landed there
+	}
+	s.flight--
+	e := &s.open[it.at]
+	e.flight = false
+	e.last = it.sent
+	e.due = it.sent + s.cfg.Floor
+
+	switch o {
+	case Open:
+		s.curve.Open(e.seen-e.born, it.sent-e.born)
+		s.hints.checked(it, false)
+		e.seen = it.sent
+		it.back, it.denied = nil, false
+	case Ended:
+		s.learnDelay(e, it.sent)
+		s.curve.Ended(e.seen-e.born, it.sent-e.born)
+		s.hints.checked(it, true)
+		s.hints.ended(now, it)
+		e.seen = it.sent
+	case Lapsed:
+		s.curve.Open(e.seen-e.born, it.sent-e.born)
+		s.hints.checked(it, true)
+		e.seen = it.sent
+	case Denied:
+		if !it.denied {
+			it.denied, it.fromHint = true, false
+			return false
+		}
+		s.backOff(e)
+	case Failed:
+		s.backOff(e)
+	case Limited, Dropped:
+		if it.fromHint {
+			it.hint, it.hintedAt = true, -never
+			s.hints.requeue(it)
+		}
+		it.fromHint = false
+		return false
+	}
+	it.fromHint = false
+	// Nothing waits past its deadline for its last check.
+	e.due = min(e.due, max(e.deadline, it.sent+s.cfg.Floor))
+	return it.sent >= e.deadline
+}
+
+// backOff puts the next check of a failing item off, exponentially from the
+// floor to 30 s.
+func (s *Scheduler[T]) backOff(e *slot[T]) {
+	it := e.item
+	if it.back == nil {
+		first := max(s.cfg.Floor, time.Second)
+		it.back = NewBackoff(first, 30*time.Second)
+	}
+	e.due = it.sent + max(it.back.Next(), s.cfg.Floor)
+}
+
+// learnDelay estimates how long ago the end came, given that it was noticed
+// now: the mean over the time since the last look, weighted by the curve.
+func (s *Scheduler[T]) learnDelay(e *slot[T], sent time.Duration) {
+	const steps = 8
+	from, gap := e.seen-e.born, sent-e.seen
+	sum, weight := 0.0, 0.0
+	for i := range steps {
+		a, b := from+gap*time.Duration(i)/steps, from+gap*time.Duration(i+1)/steps
+		w := s.curve.Risk(a, b)
+		sum += w * (gap.Seconds() * (steps - float64(i) - 0.5) / steps)
+		weight += w
+	}
+	if weight <= 0 {
+		return
+	}
+	if !s.noticed {
+		s.noticed, s.delay = true, sum/weight
+		return
+	}
+	s.delay += (sum/weight - s.delay) / 32
+}
+
+// Stats is a snapshot of a Scheduler.
+type Stats struct {
+	Pending     int
+	InFlight    int
+	Rate        float64 // checks a minute permitted now
+	Checks      uint64
+	RateLimited uint64
+	Hints       uint64 // hints for known items
+	HintChecks  uint64
+	Saving      bool          // hints are reliable, so fewer checks are spent
+	Delay       time.Duration // estimated delay from an end to noticing it
+}
+
+// Stats returns a snapshot.
+func (s *Scheduler[T]) Stats(now time.Duration) Stats {
+	rate, saving := s.window.Rate(now), s.hints.saving(now)
+	if saving {
+		rate = min(rate, s.savingRate())
+	}
+	return Stats{
+		Pending:     len(s.open),
+		InFlight:    s.flight,
+		Rate:        rate,
+		Checks:      s.checks,
+		RateLimited: s.window.RateLimited(),
+		Hints:       s.hints.received,
+		HintChecks:  s.hints.spent,
+		Saving:      saving,
+		Delay:       time.Duration(s.delay * float64(time.Second)),
+	}
+}

@@ -1,0 +1,217 @@
+package poll
+
+import (
+	"math"
+	"time"
+)
+
+const (
+	// Minute is the window of every limit.
+	Minute = time.Minute
+
+	// margin widens the window a little: servers disagree on whether a request
+	// of exactly a minute ago still counts, and their clocks are coarse.
+	margin = 100 * time.Millisecond
+
+	// freshMargin widens the pace of the first minute, when requests of a
+	// crashed predecessor may still count and their times are unknown.
+	freshMargin = time.Second
+
+	// catchUp is how much lateness of a timer the pace makes up for.
+	catchUp = 50 * time.Millisecond
+
+	// cut is what a 429 leaves of the rate; raise is what a minute without one
+	// gives back, in requests a minute, for limits up to raise/raiseShare.
+	cut        = 0.85
+	raise      = 2.0
+	raiseShare = 1.0 / 30
+
+	// maxPause bounds what is believed of a Retry-After.
+	maxPause = 10 * time.Minute
+)
+
+// never is a time that does not come.
+const never = time.Duration(math.MaxInt64)
+
+// Window is the budget of one operation: no more than a limit of requests in
+// any minute, by a server's count.
+//
+// A request reaches the server at some instant between its sending and its
+// answer. So a request in flight counts, and an answered one counts until a
+// minute after its answer; then no minute at the server, sliding or fixed,
+// holds more than the limit. On top of that requests are paced evenly.
+//
+// A Window is not safe for concurrent use.
+type Window struct {
+	limit float64
+	// even paces all requests evenly. Otherwise the pace tightens as the
+	// window fills, so that a few callers at once need not wait.
+	even bool
+
+	answered []time.Duration // ring of answer times, oldest at head
+	head, n  int
+	flight   int
+
+	start   time.Duration
+	slot    time.Duration // the last slot of the pace
+	rate    float64       // permitted now, at most limit
+	rated   time.Duration // when rate was last raised
+	paused  time.Duration // no request before
+	lastCut time.Duration
+	pause   *Backoff
+	limited uint64
+}
+
+// NewWindow returns the budget of limit requests a minute, as of now. The
+// first minute is spent evenly whatever even says: a predecessor may have used
+// the limit up. With delayed, the first slot is one step of the pace away;
+// otherwise it is at once.
+func NewWindow(limit int, even, delayed bool, now time.Duration) *Window {
+	w := &Window{
+		limit:    float64(limit),
+		even:     even,
+		answered: make([]time.Duration, limit),
+		start:    now,
+		rate:     float64(limit),
+		rated:    now,
+		lastCut:  -1,
+		pause:    NewBackoff(2*time.Second, 30*time.Second),
+	}
+	w.slot = now
+	if !delayed {
+		w.slot -= w.step(now)
+	}
+	return w
+}
+
+// step is the pace between two requests at now.
+func (w *Window) step(now time.Duration) time.Duration {
+	minute := Minute
+	fresh := now < w.start+Minute
+	if fresh {
+		minute += freshMargin
+	}
+	step := float64(minute) / w.rate
+	if !w.even && !fresh {
+		step *= min(1, float64(w.n+w.flight)/w.rate)
+	}
+	return time.Duration(step)
+}
+
+// advance forgets answers that no longer count and raises the rate.
+func (w *Window) advance(now time.Duration) {
+	for w.n > 0 && w.answered[w.head]+Minute+margin <= now {
+		w.head = (w.head + 1) % len(w.answered)
+		w.n--
+	}
+	if now > w.rated {
+		if w.rate < w.limit && now > w.paused {
+			perMinute := max(raise, w.limit*raiseShare)
+			w.rate = min(w.limit, w.rate+perMinute*(now-max(w.rated, w.paused)).Minutes())
+		}
+		w.rated = now
+	}
+}
+
+// Next returns the earliest time at which a request may be sent: now or
+// earlier means at once. It is never while requests in flight use up the
+// limit.
+func (w *Window) Next(now time.Duration) time.Duration {
+	w.advance(now)
+	next := max(w.paused, w.slot+w.step(now))
+	return max(next, w.freeAt(max(1, int(w.rate))))
+}
+
+// Take spends a slot on a request that is sent now.
+func (w *Window) Take(now time.Duration) {
+	w.slot = max(w.slot+w.step(now), now-catchUp)
+	w.flight++
+}
+
+// Answered records that a request ended now, with whatever answer, or none.
+func (w *Window) Answered(now time.Duration) {
+	w.flight--
+	if w.n == len(w.answered) { // not reached while callers respect Next
+		w.head = (w.head + 1) % len(w.answered)
+		w.n--
+	}
+	w.answered[(w.head+w.n)%len(w.answered)] = now
+	w.n++
+}
+
+// Accepted records that the server let a request through.
+func (w *Window) Accepted() { w.pause.Reset() }
+
+// Limited records a 429 to a request sent at sent, with the Retry-After it
+// carried, or 0. Somebody else is using the limit: the window pauses and
+// continues at a lower rate. Several 429s to requests that were in flight
+// together count once.
+func (w *Window) Limited(now, sent, retryAfter time.Duration) {
+	w.limited++
+	w.advance(now)
+	first := sent > w.lastCut
+	if first {
+		w.rate = max(1, w.rate*cut)
+		w.lastCut = now
+	}
+	if retryAfter > 0 {
+		w.paused = max(w.paused, now+min(retryAfter, maxPause))
+	} else if first {
+		w.paused = max(w.paused, now+w.pause.Next())
+	}
+}
+
+// Rate returns the requests a minute that are permitted now.
+func (w *Window) Rate(now time.Duration) float64 {
+	w.advance(now)
+	return w.rate
+}
+
+// Recent returns how many requests count as sent in the last minute.
+func (w *Window) Recent(now time.Duration) int {
+	w.advance(now)
+	return w.n + w.flight
+}
+
+// RateLimited returns how many 429s there were.
+func (w *Window) RateLimited() uint64 { return w.limited }
+
+// After returns when the k-th request from now could be sent, k = 1 being the
+// next, if every request were answered at once.
+func (w *Window) After(now time.Duration, k int) time.Duration {
+	next := w.plan(now)
+	for range k - 1 {
+		next()
+	}
+	return next()
+}
+
+// plan returns a function that yields the times of the next requests, if every
+// request were answered at once. It works on a copy.
+func (w *Window) plan(now time.Duration) func() time.Duration {
+	c := *w
+	c.answered = append([]time.Duration(nil), w.answered...)
+	for c.flight > 0 {
+		c.Answered(now)
+	}
+	t := now
+	return func() time.Duration {
+		t = max(t, c.Next(t))
+		c.Take(t)
+		c.Answered(t)
+		return t
+	}
+}
+
+// freeAt returns when fewer than k requests count as sent in the last minute.
+func (w *Window) freeAt(k int) time.Duration {
+	over := w.n + w.flight - k + 1
+	switch {
+	case over <= 0:
+		return 0
+	case over > w.n:
+		return never
+	default:
+		return w.answered[(w.head+over-1)%len(w.answered)] + Minute + margin
+	}
+}
