@@ -1,0 +1,25 @@
+package nafath
+
+import (
+	"context"
+
+	"github.com/kyckit/kyckit/webhook"
+)
+
+// HandleWebhook is a webhook.HandlerConfig.Handle: it takes an authenticated
+// delivery as a hint for Notify and returns at once. Types other than
+// EventVerificationCompleted are accepted and ignored. A body that is no event
+// is refused with webhook.ErrMalformed, which the handler answers with 400, so
+// that the sender does not try again for nothing.
+func (p *Poller) HandleWebhook(_ context.Context, d *webhook.Delivery) error {
+	event, err := ParseEvent(d.Body)
+	if err != nil {
+		e := eventError("the delivery is no event")
+		e.Err = webhook.ErrMalformed
+		return e
+	}
+	if event.Type == EventVerificationCompleted {
+		p.Notify(event.TransID)
+	}
+	return nil
+}
