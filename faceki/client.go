@@ -1,0 +1,243 @@
+package faceki
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/kyckit/kyckit"
+	"github.com/kyckit/kyckit/auth"
+	"github.com/kyckit/kyckit/internal/redact"
+	"github.com/kyckit/kyckit/internal/transport"
+)
+
+const (
+	provider = "faceki"
+
+	defaultBaseURL       = "https://sdk.faceki.com" // documented
+	defaultMaxImageBytes = 32 << 20
+
+	// uploadTimeout is for one try of a call with images: FACEKI's Android and
+	// iOS SDKs allow 120 s too.
+	uploadTimeout = 120 * time.Second
+)
+
+// Config says how to reach FACEKI. ClientID and ClientSecret are required, or
+// Auth in their place.
+type Config struct {
+	// ClientID and ClientSecret come from the portal, under Integrations.
+	ClientID     string
+	ClientSecret kyckit.Secret
+	// Auth supplies the bearer token instead of the credentials, for tokens
+	// that are obtained elsewhere. Wrap it with auth.NewCache unless it is
+	// cheap.
+	Auth auth.Source
+	// BaseURL is what the paths are appended to, https (http on loopback
+	// only). Empty means "https://sdk.faceki.com"; no sandbox is known.
+	BaseURL string
+	// HTTP tunes the calls; the zero value is a good default. Its Timeout
+	// limits one try and defaults to 30 s, or 120 s for calls with images.
+	HTTP kyckit.HTTP
+	// TokenMode says how the credentials are sent; the default is right unless
+	// FACEKI says otherwise.
+	TokenMode TokenMode
+	// Token tunes the cache of the token; Early is how long before its end it
+	// is renewed.
+	Token auth.Tuning
+	// Paths overrides the endpoints.
+	Paths Paths
+	// MaxImageBytes is the size limit of one image. FACEKI documents none, but
+	// its SDKs meet 413 with pictures straight from a camera. Zero means
+	// 32 MiB.
+	MaxImageBytes int64
+	// BufferReaders holds images whose Reader is no io.Seeker in memory before
+	// they are sent, so that the one repetition after a 401 works for them too
+	// and the request announces its length. Otherwise such a 401 is returned
+	// as ErrUnauthorized, nothing having been verified, and the next call has
+	// a new token.
+	BufferReaders bool
+}
+
+// Paths are the endpoints below BaseURL. An empty field means the documented
+// path.
+type Paths struct {
+	// Token makes tokens. Default "/auth/api/generate-token", and
+	// "/auth/api/access-token" with TokenLegacyQuery.
+	Token string
+	// Link makes KYC links. Default "/kycverify/api/kycverify/kyc-verify-link".
+	Link string
+	// Verify takes images. Default "/api/v3/kyc_verification".
+	Verify string
+	// Records reads verifications. Default "/api/v3/kyc_verification"; another
+	// part of the documentation prints "/kycverify/api/kycverify/records".
+	Records string
+	// SearchByFace finds verifications by a face. Default
+	// "/api/v3/kyc_verification/search-by-face".
+	SearchByFace string
+	// WorkflowRules reads a workflow. Default "/api/v3/workflows/rules".
+	WorkflowRules string
+}
+
+func (p Paths) validate(mode TokenMode) (Paths, error) {
+	token := pathTokenPost
+	if mode == TokenLegacyQuery {
+		token = pathTokenGet
+	}
+	for _, f := range []struct {
+		name  string
+		value *string
+		def   string
+	}{
+		{"Paths.Token", &p.Token, token},
+		{"Paths.Link", &p.Link, "/kycverify/api/kycverify/kyc-verify-link"},
+		{"Paths.Verify", &p.Verify, "/api/v3/kyc_verification"},
+		{"Paths.Records", &p.Records, "/api/v3/kyc_verification"},
+		{"Paths.SearchByFace", &p.SearchByFace, "/api/v3/kyc_verification/search-by-face"},
+		{"Paths.WorkflowRules", &p.WorkflowRules, "/api/v3/workflows/rules"},
+	} {
+		if *f.value == "" {
+			*f.value = f.def
+		}
+		if err := transport.CheckPath(provider, f.name, *f.value, 0); err != nil {
+			return p, err
+		}
+	}
+	return p, nil
+}
+
+// Client calls FACEKI. It is immutable and safe for concurrent use, and its
+// calls share one token.
+type Client struct {
+	http     *transport.Client
+	paths    Paths
+	maxImage int64
+	buffer   bool
+}
+
+// New validates cfg and returns a Client. Nothing is sent until the first call.
+// The error is a *kyckit.Error of kind ErrInvalid that names the field.
+func New(cfg Config) (*Client, error) {
+	if cfg.BaseURL == "" {
+		cfg.BaseURL = defaultBaseURL
+	}
+	base, err := transport.CheckURL(provider, "BaseURL", cfg.BaseURL)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case cfg.TokenMode != TokenPost && cfg.TokenMode != TokenLegacyQuery:
+		return nil, transport.ConfigError(provider, "TokenMode", "is not known")
+	case cfg.MaxImageBytes < 0:
+		return nil, transport.ConfigError(provider, "MaxImageBytes", "must not be negative")
+	case cfg.Auth != nil && (cfg.ClientID != "" || !cfg.ClientSecret.IsZero()):
+		return nil, transport.ConfigError(provider, "Auth", "must not be combined with ClientID and ClientSecret")
+	case cfg.Auth == nil && strings.TrimSpace(cfg.ClientID) == "":
+		return nil, transport.ConfigError(provider, "ClientID", "is required")
+	case cfg.Auth == nil && strings.TrimSpace(cfg.ClientSecret.Reveal()) == "":
+		return nil, transport.ConfigError(provider, "ClientSecret", "is required")
+	}
+	if cfg.Paths, err = cfg.Paths.validate(cfg.TokenMode); err != nil {
+		return nil, err
+	}
+	source := cfg.Auth
+	if source == nil {
+		if source, err = newTokens(cfg, base); err != nil {
+			return nil, err
+		}
+	}
+	c, err := transport.New(transport.Config{
+		Provider: provider, BaseURL: base, HTTP: cfg.HTTP, Authorize: authorize(source), Explain: explain,
+	})
+	if err != nil {
+		return nil, err
+	}
+	maxImage := cfg.MaxImageBytes
+	if maxImage == 0 {
+		maxImage = defaultMaxImageBytes
+	}
+	return &Client{http: c, paths: cfg.Paths, maxImage: maxImage, buffer: cfg.BufferReaders}, nil
+}
+
+// Format implements fmt.Formatter: nothing of the client is printed.
+func (Client) Format(f fmt.State, _ rune) { redact.Format(f, "faceki.Client") }
+
+// LogValue implements slog.LogValuer: nothing of the client is logged.
+func (Client) LogValue() slog.Value { return redact.Value("faceki.Client") }
+
+// answer is a 2xx whose envelope says success.
+type answer struct {
+	*transport.Response
+	envelope envelope
+}
+
+// do makes a call and opens the envelope.
+func (c *Client) do(ctx context.Context, call *transport.Call) (*answer, error) {
+	resp, err := c.http.Do(ctx, call)
+	if err != nil {
+		return nil, classify(err, call.Body.Open != nil)
+	}
+	e, ok := parseEnvelope(resp.Body)
+	if !ok {
+		return nil, resp.Fail(kyckit.ErrDecode, "the answer has none of the known envelopes", transport.Explanation{})
+	}
+	if !e.success {
+		reason, kind := e.failure()
+		return nil, classify(resp.Fail(kind, reason, e.explanation()), false)
+	}
+	return &answer{resp, e}, nil
+}
+
+// upload makes a call with images, which is never repeated: it costs money and
+// FACEKI has no idempotency key.
+func (c *Client) upload(ctx context.Context, op, path string, u *upload) (*answer, error) {
+	a, err := c.do(ctx, &transport.Call{
+		Op: op, Method: http.MethodPost, Path: path, Body: u.body(), Timeout: uploadTimeout,
+	})
+	failed := u.finish()
+	if err == nil {
+		return a, nil
+	}
+	var cause, told *kyckit.Error
+	if errors.As(failed, &cause) && errors.As(err, &told) && told.StatusCode == 0 {
+		// The image is why there is no answer, and half a request is none.
+		e := *cause
+		e.Attempts = told.Attempts
+		if ctx.Err() != nil {
+			e.Err = errors.Join(e.Err, ctx.Err())
+		}
+		return nil, &e
+	}
+	return nil, err
+}
+
+func (a *answer) fail(reason string) error {
+	return a.Fail(kyckit.ErrDecode, reason, transport.Explanation{})
+}
+
+// records reads an array of records, or one alone. False means that the payload
+// is neither.
+func (e envelope) records() ([]Record, bool) {
+	raw := e.payload
+	var one Record
+	if one.UnmarshalJSON(raw) == nil {
+		if isEmptyObject(raw) {
+			return nil, true
+		}
+		return []Record{one}, true
+	}
+	var list []Record
+	if json.Unmarshal(raw, &list) != nil || list == nil {
+		return nil, false
+	}
+	return list, true
+}
+
+func isEmptyObject(raw json.RawMessage) bool {
+	var keys map[string]json.RawMessage
+	return json.Unmarshal(raw, &keys) == nil && len(keys) == 0
+}

@@ -1,0 +1,158 @@
+package faceki
+
+import (
+	"bytes"
+	"encoding/json"
+	"math"
+	"strconv"
+	"strings"
+
+	"github.com/kyckit/kyckit"
+	"github.com/kyckit/kyckit/internal/transport"
+)
+
+// envelope is what surrounds every answer. FACEKI has four, told apart by their
+// keys, never by the path:
+//
+//	A  {responseCode, data, url}                     success: 0
+//	B  {status, code, message, appVersion, result}   success: true and 200
+//	C  {status, message, statusCode, data}           never a success
+//	D  {errors: [{message}]}                         never a success
+type envelope struct {
+	success bool
+	// code is the failing code, if there is one.
+	code    int64
+	hasCode bool
+	message string
+	// payload is result or data, url the link of envelope A; raw and unread.
+	payload json.RawMessage
+	url     json.RawMessage
+}
+
+// parseEnvelope reads any of the four. False means that body is none of them.
+func parseEnvelope(body []byte) (envelope, bool) {
+	var keys map[string]json.RawMessage
+	if json.Unmarshal(body, &keys) != nil || keys == nil {
+		return envelope{}, false
+	}
+	errs := keys["errors"]
+	_, isA := keys["responseCode"]
+	_, hasB := keys["code"]
+	_, isC := keys["statusCode"]
+	status, hasStatus := keys["status"]
+	// A webhook has a status too, but as a word.
+	isB := hasB || hasStatus && (isLiteral(status, "true") || isLiteral(status, "false"))
+	isD := len(errs) > 2 && errs[0] == '['
+	if !isA && !isB && !isC && !isD {
+		return envelope{}, false
+	}
+
+	e := envelope{success: !isC && !isD, message: text(keys["message"]), url: keys["url"]}
+	for _, key := range []string{"code", "responseCode", "statusCode"} {
+		n, ok := number(keys[key])
+		if ok && n != codeSuccess && n != codeOK && !e.hasCode {
+			e.code, e.hasCode = n, true
+		}
+		switch key {
+		case "code":
+			if isB && (!ok || n != codeOK || !isLiteral(status, "true")) {
+				e.success = false
+			}
+		case "responseCode":
+			if isA && (!ok || n != codeSuccess) {
+				e.success = false
+			}
+		}
+	}
+	if e.message == "" && isD {
+		e.message = firstMessage(errs)
+	}
+	e.payload = keys["result"]
+	if e.payload == nil {
+		e.payload = keys["data"]
+	}
+	return e, true
+}
+
+func firstMessage(errs json.RawMessage) string {
+	var list []struct {
+		Message json.RawMessage `json:"message"`
+	}
+	if json.Unmarshal(errs, &list) != nil || len(list) == 0 {
+		return ""
+	}
+	return text(list[0].Message)
+}
+
+// explanation is the part of a failing envelope that an error keeps.
+func (e envelope) explanation() transport.Explanation {
+	ex := transport.Explanation{Message: e.message}
+	if e.hasCode {
+		ex.Code = strconv.FormatInt(e.code, 10)
+	}
+	return ex
+}
+
+// explain reads the body of an answer outside 2xx. A code that is known says
+// more than the HTTP status, save where the status is about the caller.
+func explain(status int, body []byte) transport.Explanation {
+	e, ok := parseEnvelope(body)
+	if !ok {
+		return transport.Explanation{}
+	}
+	ex := e.explanation()
+	switch status {
+	case 401, 403, 413, 429:
+	default:
+		if e.hasCode {
+			ex.Kind = meaningOf(e.code).kind
+		}
+	}
+	return ex
+}
+
+// failure returns the kind and the reason of an envelope that is no success.
+func (e envelope) failure() (reason string, kind error) {
+	if !e.hasCode {
+		return "the answer is neither a success nor a failure with a code", kyckit.ErrDecode
+	}
+	m := meaningOf(e.code)
+	return m.reason, m.kindOr(kyckit.ErrInvalid)
+}
+
+func isLiteral(raw json.RawMessage, want string) bool { return string(bytes.TrimSpace(raw)) == want }
+
+// number reads a whole number that may come as a string.
+func number(raw json.RawMessage) (int64, bool) {
+	s := strings.TrimSpace(text(raw))
+	if n, err := strconv.ParseInt(s, 10, 64); err == nil {
+		return n, true
+	}
+	// 200.0 and 2e2 are the same number.
+	f, ok := decimal(raw)
+	if !ok || f > 1<<53 || f < -(1<<53) || f != math.Trunc(f) {
+		return 0, false
+	}
+	return int64(f), true
+}
+
+// text reads a scalar as a string: FACEKI sends numbers as strings and strings
+// as numbers. Null, objects and arrays are "".
+func text(raw json.RawMessage) string {
+	raw = bytes.TrimSpace(raw)
+	if len(raw) == 0 {
+		return ""
+	}
+	switch raw[0] {
+	case '"':
+		var s string
+		if json.Unmarshal(raw, &s) != nil {
+			return ""
+		}
+		return s
+	case '{', '[', 'n':
+		return ""
+	default:
+		return string(raw)
+	}
+}

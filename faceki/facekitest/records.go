@@ -1,0 +1,231 @@
+package facekitest
+
+import (
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/kyckit/kyckit/faceki"
+)
+
+// WorkflowID is the workflow that the fake knows. It accepts any other too.
+const WorkflowID = "0b5e3c1a-6d2f-4e77-9a41-3f0c8d9be102"
+
+func (s *Server) serveLink(w http.ResponseWriter, r *http.Request) {
+	var in linkRequest
+	if json.NewDecoder(r.Body).Decode(&in) != nil || in.WorkflowID == "" {
+		write(w, http.StatusOK, map[string]any{"responseCode": 5002, "data": nil})
+		return
+	}
+	id := uuid()
+	s.mu.Lock()
+	s.links[id] = in
+	s.mu.Unlock()
+	write(w, http.StatusCreated, map[string]any{
+		"responseCode": 0, "data": id, "url": "https://verification.faceki.test/" + id,
+	})
+}
+
+func (s *Server) serveVerify(w http.ResponseWriter, r *http.Request) {
+	u, code, err := s.readUpload(r)
+	if errors.Is(err, errTooLarge) {
+		writeHTML(w, http.StatusRequestEntityTooLarge)
+		return
+	}
+	switch {
+	case err != nil:
+		panic(http.ErrAbortHandler)
+	case code != 0:
+	case u.Fields["workflowId"] == "":
+		code = 5002
+	case u.File("selfie").Size == 0:
+		code = 8001
+	case u.File("document_1_front").Size == 0:
+		code = 5006
+	}
+	if code != 0 {
+		write(w, http.StatusOK, envelopeB(code, codeName(code), ""))
+		return
+	}
+	s.mu.Lock()
+	record := s.newRecord(s.decision)
+	record["record_identifier"] = u.Fields["record_identifier"]
+	record["workflowId"] = u.Fields["workflowId"]
+	record, shape := maps.Clone(record), s.shape
+	s.mu.Unlock()
+	write(w, http.StatusOK, envelopeB(200, "OK", shape.of(record)))
+}
+
+func (shape Shape) of(record map[string]any) any {
+	switch shape {
+	case ShapeArray:
+		return []any{record}
+	case ShapeString:
+		return ""
+	case ShapeNull:
+		return nil
+	case ShapeNumber:
+		return 7
+	default:
+		part := map[string]any{}
+		for _, key := range []string{"requestId", "decision", "companyId", "workflowId", "branchId"} {
+			part[key] = record[key]
+		}
+		return part
+	}
+}
+
+// newRecord stores a new record. The lock is held.
+func (s *Server) newRecord(d faceki.Decision) map[string]any {
+	now := time.Now().UTC().Format("2006-01-02T15:04:05.000Z")
+	r := person()
+	maps.Copy(r, map[string]any{
+		"requestId": uuid(), "face_id": uuid(), "decision": string(d),
+		"companyId": "company-fake", "branchId": "branch-fake", "workflowId": WorkflowID,
+		"createdAt": now, "updatedAt": now, "updateBy": "", "__v": 0,
+	})
+	s.records = append(s.records, r)
+	return r
+}
+
+// AddRecord stores a record made of fields on top of an invented one and
+// returns its request id.
+func (s *Server) AddRecord(fields map[string]any) (requestID string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r := s.newRecord(s.decision)
+	maps.Copy(r, fields)
+	return fmt.Sprint(r["requestId"])
+}
+
+// CompleteLink plays the person who opens a link and finishes the
+// verification there. It returns the request id, or "" for an unknown link.
+func (s *Server) CompleteLink(id string) (requestID string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	link, ok := s.links[id]
+	if !ok {
+		return ""
+	}
+	r := s.newRecord(s.decision)
+	r["link"], r["record_identifier"], r["workflowId"] = id, link.ApplicationID, link.WorkflowID
+	return fmt.Sprint(r["requestId"])
+}
+
+// ChangeDecision plays the person who changes a decision in the portal. It
+// reports whether the record is known.
+func (s *Server) ChangeDecision(requestID string, d faceki.Decision, email string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r := s.find(requestID)
+	if r == nil {
+		return false
+	}
+	r["decision"], r["updateBy"] = string(d), email
+	r["updatedAt"] = time.Now().UTC().Format("2006-01-02T15:04:05.000Z")
+	return true
+}
+
+// find returns a record. The lock is held.
+func (s *Server) find(requestID string) map[string]any {
+	for _, r := range s.records {
+		if r["requestId"] == requestID {
+			return r
+		}
+	}
+	return nil
+}
+
+// Forget drops every record, as a workflow that stores no data does.
+func (s *Server) Forget() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.records = nil
+}
+
+func (s *Server) matching(r *http.Request) []map[string]any {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := []map[string]any{}
+	for _, record := range s.records {
+		match := true
+		for _, key := range []string{"requestId", "face_id", "link", "record_identifier"} {
+			if want := r.URL.Query().Get(key); want != "" && record[key] != want {
+				match = false
+			}
+		}
+		if match {
+			out = append(out, maps.Clone(record))
+		}
+	}
+	return out
+}
+
+func (s *Server) serveRecords(w http.ResponseWriter, r *http.Request) {
+	write(w, http.StatusOK, envelopeB(200, "OK", s.matching(r)))
+}
+
+// serveRecordsV2 is the path that another part of the documentation prints; that
+// it uses the older envelope is a guess.
+func (s *Server) serveRecordsV2(w http.ResponseWriter, r *http.Request) {
+	write(w, http.StatusOK, map[string]any{"responseCode": 0, "data": s.matching(r)})
+}
+
+// serveSearch finds every record: all of the fake's people look the same.
+func (s *Server) serveSearch(w http.ResponseWriter, r *http.Request) {
+	u, code, err := s.readUpload(r)
+	switch {
+	case errors.Is(err, errTooLarge):
+		writeHTML(w, http.StatusRequestEntityTooLarge)
+		return
+	case err != nil:
+		panic(http.ErrAbortHandler)
+	case code == 0 && (len(u.Files) != 1 || u.File("selfie").Size == 0):
+		code = 8001
+	}
+	if code != 0 {
+		write(w, http.StatusOK, envelopeB(code, codeName(code), nil))
+		return
+	}
+	s.mu.Lock()
+	found := slices.Clone(s.records)
+	for i := range found {
+		found[i] = maps.Clone(found[i])
+	}
+	s.mu.Unlock()
+	if found == nil {
+		found = []map[string]any{}
+	}
+	write(w, http.StatusOK, envelopeB(200, "OK", found))
+}
+
+func (s *Server) serveRules(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	rules := maps.Clone(s.rules)
+	s.mu.Unlock()
+	id := r.URL.Query().Get("workflowId")
+	if id == "" || rules == nil {
+		write(w, http.StatusOK, envelopeB(5001, codeName(5001), nil))
+		return
+	}
+	rules["workflowId"] = id
+	write(w, http.StatusOK, envelopeB(200, "OK", rules))
+}
+
+func writeHTML(w http.ResponseWriter, status int) {
+	w.Header().Set("Content-Type", "text/html")
+	w.WriteHeader(status)
+	_, _ = w.Write([]byte(page(status)))
+}
+
+func uuid() string {
+	var b [16]byte
+	_, _ = rand.Read(b[:])
+	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
+	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
+}

@@ -1,0 +1,110 @@
+package faceki
+
+import (
+	"bytes"
+	"encoding/json"
+	"math"
+	"reflect"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// rawReader is a type with its own way of reading a raw value.
+type rawReader interface{ readRaw(raw json.RawMessage) }
+
+// decodeLenient fills the struct that v points to from a JSON object. Every
+// field is optional and nullable, and numbers, strings and bools stand in for
+// each other, because FACEKI's sources disagree on types and its records grow.
+// A value that does not fit leaves its field empty; it is never lost, since the
+// types keep their raw JSON. Keys compare exactly. False means that data is no
+// object.
+func decodeLenient(data []byte, v any) bool {
+	return decodeObject(data, reflect.ValueOf(v).Elem())
+}
+
+func decodeObject(data []byte, dst reflect.Value) bool {
+	var keys map[string]json.RawMessage
+	if json.Unmarshal(data, &keys) != nil || keys == nil {
+		return false
+	}
+	t := dst.Type()
+	for i := range t.NumField() {
+		name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
+		if raw, ok := keys[name]; ok && name != "" && name != "-" {
+			decodeValue(raw, dst.Field(i))
+		}
+	}
+	return true
+}
+
+func decodeValue(raw json.RawMessage, dst reflect.Value) {
+	if isLiteral(raw, "null") {
+		return
+	}
+	switch p := dst.Addr().Interface().(type) {
+	case rawReader:
+		p.readRaw(raw)
+		return
+	case *json.RawMessage:
+		*p = bytes.Clone(raw)
+		return
+	case *time.Time:
+		// Another notation leaves the zero time.
+		*p, _ = time.Parse(time.RFC3339Nano, text(raw))
+		return
+	case **bool:
+		switch text(raw) {
+		case "true":
+			*p = ptr(true)
+		case "false":
+			*p = ptr(false)
+		}
+		return
+	case **int:
+		if n, ok := number(raw); ok {
+			i := int(n)
+			*p = &i
+		}
+		return
+	case **float64:
+		if f, ok := decimal(raw); ok {
+			*p = &f
+		}
+		return
+	}
+	switch dst.Kind() { //nolint:exhaustive // the kinds that this package's types have
+	case reflect.String:
+		dst.SetString(text(raw))
+	case reflect.Struct:
+		decodeObject(raw, dst)
+	case reflect.Pointer:
+		if v := reflect.New(dst.Type().Elem()); decodeObject(raw, v.Elem()) {
+			dst.Set(v)
+		}
+	case reflect.Slice:
+		decodeSlice(raw, dst)
+	}
+}
+
+// decodeSlice reads an array; a single value stands for an array of one. A
+// value that does not fit still takes its place, so that indexes agree.
+func decodeSlice(raw json.RawMessage, dst reflect.Value) {
+	var items []json.RawMessage
+	if json.Unmarshal(raw, &items) != nil {
+		items = []json.RawMessage{raw}
+	}
+	out := reflect.MakeSlice(dst.Type(), len(items), len(items))
+	for i, item := range items {
+		decodeValue(item, out.Index(i))
+	}
+	dst.Set(out)
+}
+
+// decimal reads a finite number that may come as a string.
+func decimal(raw json.RawMessage) (float64, bool) {
+	f, err := strconv.ParseFloat(strings.TrimSpace(text(raw)), 64)
+	return f, err == nil && !math.IsInf(f, 0) && !math.IsNaN(f)
+}
+
+func ptr[T any](v T) *T { return &v }

@@ -1,0 +1,126 @@
+package faceki
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+
+	"github.com/kyckit/kyckit"
+	"github.com/kyckit/kyckit/internal/transport"
+)
+
+// RecordFilter says which records are meant. At least one field must be set;
+// what FACEKI does with several is not documented.
+type RecordFilter struct {
+	// RequestID is FACEKI's id of a verification.
+	RequestID string
+	// FaceID is the id of a face.
+	FaceID string
+	// Link is the id of a KYC link.
+	Link string
+	// RecordIdentifier is the caller's id.
+	RecordIdentifier string
+}
+
+func (f RecordFilter) query() url.Values {
+	q := url.Values{}
+	for key, value := range map[string]string{
+		"requestId": f.RequestID, "face_id": f.FaceID, "link": f.Link, "record_identifier": f.RecordIdentifier,
+	} {
+		if value != "" {
+			q.Set(key, value)
+		}
+	}
+	return q
+}
+
+// Records returns the verifications that match the filter, in FACEKI's order.
+// No match is an error of kind kyckit.ErrNotFound, whether FACEKI says so by
+// its code 8013 or by an empty list. It is retried on transient failures. No
+// paging is documented.
+func (c *Client) Records(ctx context.Context, filter RecordFilter) ([]Record, error) {
+	const op = "records"
+	q := filter.query()
+	if len(q) == 0 {
+		return nil, transport.InputError(provider, op, "the filter is empty")
+	}
+	a, err := c.do(ctx, &transport.Call{
+		Op: op, Method: http.MethodGet, Path: c.paths.Records, Query: q, Repeatable: true,
+	})
+	if err != nil {
+		return nil, err
+	}
+	records, ok := a.envelope.records()
+	switch {
+	case !ok:
+		return nil, a.fail("result is not a list of records")
+	case len(records) == 0:
+		return nil, a.Fail(kyckit.ErrNotFound, "no record matches", transport.Explanation{})
+	}
+	return records, nil
+}
+
+// record returns the newest record that really matches the filter. A server
+// that ignores the filter must not make one person's record another's.
+func (c *Client) record(ctx context.Context, filter RecordFilter) (*Record, error) {
+	records, err := c.Records(ctx, filter)
+	if err != nil {
+		return nil, err
+	}
+	var newest *Record
+	for i := range records {
+		r := &records[i]
+		if filter.RequestID != "" && r.RequestID != filter.RequestID ||
+			filter.RecordIdentifier != "" && r.RecordIdentifier != filter.RecordIdentifier {
+			continue
+		}
+		if newest == nil || r.UpdatedAt.After(newest.UpdatedAt) {
+			newest = r
+		}
+	}
+	if newest == nil {
+		return nil, &kyckit.Error{
+			Provider: provider, Op: "records", Kind: kyckit.ErrDecode,
+			StatusCode: http.StatusOK, Reason: "the records are not those that were asked for",
+		}
+	}
+	return newest, nil
+}
+
+// SearchByFace returns the verifications of the person on the selfie, none if
+// there are none. It is a paid add-on and so is never repeated, but for once
+// after a refused token; an error of kind ErrOutcomeUnknown means that it may
+// have been charged. The image is streamed as in [Client.Verify].
+func (c *Client) SearchByFace(ctx context.Context, selfie Image) ([]Record, error) {
+	const op = "search by face"
+	if err := ctx.Err(); err != nil {
+		return nil, contextError(op, err)
+	}
+	s, err := newSource(op, "selfie", selfie, c.maxImage, c.buffer)
+	if err != nil {
+		return nil, err
+	}
+	a, err := c.upload(ctx, op, c.paths.SearchByFace, newUpload(op, nil, []*source{s}))
+	if errors.Is(err, kyckit.ErrNotFound) && isCode(err, "8013") {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	records, ok := a.envelope.records()
+	if !ok {
+		return nil, a.fail("result is not a list of records")
+	}
+	return records, nil
+}
+
+func isCode(err error, code string) bool {
+	var e *kyckit.Error
+	return errors.As(err, &e) && e.Code == code
+}
+
+// contextError is the error of a call whose context had ended before it began.
+func contextError(op string, cause error) error {
+	return &kyckit.Error{Provider: provider, Op: op, Kind: cause}
+}

@@ -1,0 +1,166 @@
+package faceki
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"strings"
+
+	"github.com/kyckit/kyckit/internal/transport"
+)
+
+// VerifyParams is what a verification is made from.
+type VerifyParams struct {
+	// WorkflowID is the workflow of the portal. Required.
+	WorkflowID string
+	// Selfie is the person's face. Required.
+	Selfie Image
+	// Documents are one to three documents, as many as the workflow asks for.
+	// FACEKI recognises their types by itself.
+	Documents []Document
+	// RecordIdentifier is the caller's id of the verification, by which
+	// [Client.Records] finds it, and the only way to learn the outcome of a
+	// call that was cut off. Empty means a random one; to survive a crash of
+	// your own process as well, make one with [NewRecordIdentifier] and store
+	// it before the call. Up to 256 bytes without control characters. Use each
+	// for one verification only.
+	RecordIdentifier string
+}
+
+// maxDocuments is how many the endpoint has fields for.
+const maxDocuments = 3
+
+// NewRecordIdentifier returns a new random identifier for
+// VerifyParams.RecordIdentifier.
+func NewRecordIdentifier() string { return rand.Text() }
+
+// Verify sends a selfie and documents and returns the verdict. The record that
+// comes back is usually partial: RecordIdentifier is always set, RequestID and
+// Decision if FACEKI sent them. Look at Decision.Accepted before anything else;
+// DECLINED and REVIEW are results, not errors. [Client.VerifyAndFetch] reads
+// the full record too.
+//
+// The images are streamed; memory does not grow with their size. See [Image]
+// for what is read when.
+//
+// Verify costs credit and is never repeated, but for once after a refused
+// token, when nothing was verified. An error of kind ErrOutcomeUnknown means
+// that the verification may have run: look it up by the RecordIdentifier of
+// the [*VerifyError] in the chain of every error. [ErrRetakeSelfie],
+// [ErrDocument], [ErrVerificationFailed], [ErrBilling] and [ErrConfiguration]
+// are FACEKI's refusals, [ErrImage] and [ErrImageTooLarge] are about an image;
+// with these nothing is left open.
+func (c *Client) Verify(ctx context.Context, params VerifyParams) (*Record, error) {
+	id := params.RecordIdentifier
+	if id == "" {
+		id = NewRecordIdentifier()
+	}
+	record, err := c.verify(ctx, params, id)
+	if err != nil {
+		return nil, verifyError(err, id)
+	}
+	record.RecordIdentifier = id
+	return record, nil
+}
+
+func (c *Client) verify(ctx context.Context, params VerifyParams, id string) (*Record, error) {
+	const op = "verify"
+	if err := ctx.Err(); err != nil {
+		return nil, contextError(op, err)
+	}
+	switch {
+	case params.WorkflowID == "":
+		return nil, transport.InputError(provider, op, "WorkflowID is required")
+	case !sendableField(params.WorkflowID):
+		return nil, transport.InputError(provider, op, "WorkflowID must be up to 256 bytes without control characters")
+	case !sendableField(id):
+		return nil, transport.InputError(provider, op, "RecordIdentifier must be up to 256 bytes without control characters")
+	case len(params.Documents) == 0 || len(params.Documents) > maxDocuments:
+		return nil, transport.InputError(provider, op, "Documents must be one to three")
+	}
+	images, err := c.sources(op, params)
+	if err != nil {
+		return nil, err
+	}
+	u := newUpload(op, [][2]string{{"workflowId", params.WorkflowID}, {"record_identifier", id}}, images)
+	a, err := c.upload(ctx, op, c.paths.Verify, u)
+	if err != nil {
+		return nil, err
+	}
+	// What result holds is not documented. Something that is no record means
+	// that nothing was told, which is not a yes.
+	records, _ := a.envelope.records()
+	record, ok := own(records, id)
+	if !ok {
+		return nil, a.fail("the answer holds several records and none is this one")
+	}
+	return &record, nil
+}
+
+// own picks the record of a verification out of an answer.
+func own(records []Record, id string) (Record, bool) {
+	for _, r := range records {
+		if r.RecordIdentifier == id {
+			return r, true
+		}
+	}
+	switch len(records) {
+	case 0:
+		return Record{}, true
+	case 1:
+		return records[0], true
+	default:
+		return Record{}, false
+	}
+}
+
+func (c *Client) sources(op string, params VerifyParams) ([]*source, error) {
+	type named struct {
+		field string
+		image Image
+	}
+	list := []named{{"selfie", params.Selfie}}
+	for i, d := range params.Documents {
+		list = append(list, named{fmt.Sprintf("document_%d_front", i+1), d.Front})
+		if d.Back.Reader != nil {
+			list = append(list, named{fmt.Sprintf("document_%d_back", i+1), d.Back})
+		}
+	}
+	images := make([]*source, 0, len(list))
+	for _, n := range list {
+		s, err := newSource(op, n.field, n.image, c.maxImage, c.buffer)
+		if err != nil {
+			return nil, err
+		}
+		images = append(images, s)
+	}
+	return images, nil
+}
+
+// sendableField reports whether s can be a text part.
+func sendableField(s string) bool {
+	return len(s) <= 256 && !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f || r == '\ufffd' })
+}
+
+// VerifyAndFetch verifies and then reads the full record. When the verification
+// went through but the record cannot be read, which is so for good in workflows
+// that store no data, it returns what the verification gave together with the
+// error; the record is nil only if the verification itself failed.
+func (c *Client) VerifyAndFetch(ctx context.Context, params VerifyParams) (*Record, error) {
+	partial, err := c.Verify(ctx, params)
+	if err != nil {
+		return nil, err
+	}
+	filter := RecordFilter{RequestID: partial.RequestID}
+	if partial.RequestID == "" {
+		filter = RecordFilter{RecordIdentifier: partial.RecordIdentifier}
+	}
+	full, err := c.record(ctx, filter)
+	if err != nil {
+		return partial, verifyError(err, partial.RecordIdentifier)
+	}
+	if full.RecordIdentifier == "" {
+		full.RecordIdentifier = partial.RecordIdentifier
+	}
+	return full, nil
+}
