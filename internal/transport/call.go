@@ -182,7 +182,7 @@ func (b Body) attach(req *http.Request) error {
 			return nil
 		}
 		b.Length = int64(len(b.Bytes))
-		b.Open = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(b.Bytes)), nil }
+		b.Open = func() (io.ReadCloser, error) { return newBuffered(b.Bytes), nil }
 	}
 	body, err := b.Open()
 	if err != nil {

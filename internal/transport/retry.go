@@ -28,6 +28,9 @@ func (r *retrier) RoundTrip(req *http.Request) (*http.Response, error) {
 	if st == nil {
 		return nil, errors.New("a middleware replaced the request's context")
 	}
+	if st.tries > 0 && !st.call.Repeatable {
+		return nil, errors.New("a middleware tried to repeat a call that must not be repeated")
+	}
 	rc := retryablehttp.Client{
 		HTTPClient:   r.http,
 		RetryMax:     st.client.retry.MaxAttempts - 1,

@@ -396,6 +396,24 @@ func TestMiddlewareSeesACallOnceAndNoBearer(t *testing.T) {
 	assert.Equal(t, "Bearer t0ken", s.Requests("thing")[1].Header.Get("Authorization"))
 }
 
+func TestMiddlewareCannotRepeatACall(t *testing.T) {
+	s := fake(t, kyctest.Options{})
+	twice := func(next http.RoundTripper) http.RoundTripper {
+		return roundTrip(func(r *http.Request) (*http.Response, error) {
+			if resp, err := next.RoundTrip(r); err == nil {
+				_ = resp.Body.Close()
+			}
+			return next.RoundTrip(r)
+		})
+	}
+	c := newClient(t, s, kyckit.HTTP{Middleware: []func(http.RoundTripper) http.RoundTripper{twice}})
+	_, err := c.Do(t.Context(), start())
+	require.ErrorIs(t, err, kyckit.ErrOutcomeUnknown)
+	assert.Equal(t, 1, s.Count("start"))
+	_, err = c.Do(t.Context(), read("a"))
+	require.NoError(t, err)
+}
+
 type roundTrip func(*http.Request) (*http.Response, error)
 
 func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }

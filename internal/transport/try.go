@@ -79,10 +79,17 @@ func (t *try) log(ctx context.Context, st *state, resp *http.Response, err error
 	l.LogAttrs(ctx, slog.LevelDebug, "kyckit call", attrs[:n]...)
 }
 
-// buffered is a response body that was read to its end within the limit.
+// buffered is a body that is wholly in memory: a request's, or a response's
+// that was read to its end within the limit.
 type buffered struct {
 	bytes.Reader
 	data []byte
+}
+
+func newBuffered(data []byte) *buffered {
+	b := &buffered{data: data}
+	b.Reset(data)
+	return b
 }
 
 func (*buffered) Close() error { return nil }
@@ -93,9 +100,7 @@ func bufferBody(resp *http.Response, limit int64) error {
 	if err != nil {
 		return err
 	}
-	b := &buffered{data: data}
-	b.Reset(data)
-	resp.Body = b
+	resp.Body = newBuffered(data)
 	return nil
 }
 
