@@ -1,0 +1,118 @@
+package nafath_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/kyckit/kyckit"
+	"github.com/kyckit/kyckit/kyctest"
+	"github.com/kyckit/kyckit/nafath"
+	"github.com/kyckit/kyckit/nafath/nafathtest"
+)
+
+// TestNothingPersonalIsPrinted plants personal data and secrets everywhere and
+// looks for them in all that this package prints, logs or returns as an error.
+func TestNothingPersonalIsPrinted(t *testing.T) {
+	const name, birth, code, token = "Plantedname", "31-12-1971", "c0de77", "planted-trans-id"
+	planted := []string{citizen, name, birth, code, token, nafathtest.ClientSecret, "fake-token-"}
+
+	var log bytes.Buffer
+	fake := nafathtest.NewServer(nafathtest.Config{})
+	defer fake.Close()
+	cfg := fake.ClientConfig()
+	cfg.HTTP.Logger = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	cfg.HTTP.Retry = kyckit.Retry{MaxAttempts: 2, MinWait: time.Millisecond, MaxWait: time.Millisecond}
+	client, err := nafath.New(cfg)
+	require.NoError(t, err)
+	poller, err := nafath.NewPoller(nafath.PollerConfig{Client: client})
+	require.NoError(t, err)
+	defer poller.Close()
+	sealer, err := nafath.NewSealer(key('p'))
+	require.NoError(t, err)
+
+	tx := nafath.Transaction{TransID: token, Random: code, NationalID: citizen, CreatedAt: time.Now()}
+	details := nafath.Details{
+		TransID: token, IDNumber: citizen, EnglishFirstName: name, EnglishLastName: name, DateOfBirthG: birth,
+		NationalAddress: json.RawMessage(`"` + name + `"`), Raw: json.RawMessage(`"` + name + `"`),
+	}
+	event, err := nafath.ParseEvent([]byte(`{"Type":"x","TransId":"` + token + `","Status":"COMPLETED"}`))
+	require.NoError(t, err)
+	values := []any{
+		tx, &tx, []nafath.Transaction{tx}, details, &details, []*nafath.Details{&details}, event, &event,
+		cfg, &cfg, client, *client, poller, sealer, *sealer, map[string]any{"tx": tx},
+	}
+
+	text := fmt.Sprintf("%s %s %s %s %s", citizen, name, birth, code, token)
+	for _, fault := range []kyctest.Fault{
+		{Status: 400, Body: `{"statusCode":400,"messages":["` + text + `"],"code":"` + citizen + `"}`},
+		{Status: 200, Body: `{"statusCode":422,"messages":["` + text + `"],"result":null}`},
+		{Status: 500, Body: "<html>" + text},
+		{Status: 200, Body: `{"result":{"status":["` + text + `"],"transId":{"x":"` + text + `"}}}`},
+		{Status: 200, Body: `{"transId":["` + text + `"]}`},
+		{Status: 302, Header: map[string][]string{"Location": {"https://kyckit.invalid/" + citizen + "?" + token}}},
+		{Status: 401, Body: text},
+		{Hangup: true},
+	} {
+		for _, op := range []string{"request", "status", "details"} {
+			fake.Fail(op, 0, fault)
+		}
+		_, err := client.Request(t.Context(), citizen)
+		values = append(values, err)
+		_, err = client.Status(t.Context(), tx)
+		values = append(values, err)
+		_, err = client.Details(t.Context(), token)
+		values = append(values, err)
+		fake.Heal()
+	}
+	_, err = client.Request(t.Context(), citizen+"0")
+	values = append(values, err)
+	_, err = client.Details(t.Context(), "../"+token)
+	values = append(values, err)
+	_, err = nafath.ParseEvent([]byte(`{"TransId":"` + token + `","Status":["` + text + `"]}`))
+	values = append(values, err)
+	_, err = sealer.Open("nafath1." + token)
+	values = append(values, err)
+
+	var out bytes.Buffer
+	for _, v := range values {
+		if err, isError := v.(error); isError {
+			require.Error(t, err)
+			b, jsonErr := json.Marshal(v)
+			require.NoError(t, jsonErr)
+			out.Write(b)
+			var e *kyckit.Error
+			require.ErrorAs(t, err, &e)
+			fmt.Fprintf(&out, "%+v %#v %s", *e, *e, e)
+		}
+		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d", "% x"} {
+			fmt.Fprintf(&out, verb, v)
+		}
+		slog.New(slog.NewTextHandler(&out, nil)).Info("m", "v", v)
+		if _, isError := v.(error); isError {
+			slog.New(slog.NewJSONHandler(&out, nil)).Info("m", "v", v)
+		}
+	}
+	for _, where := range []string{out.String(), log.String()} {
+		require.NotEmpty(t, where)
+		for _, p := range planted {
+			assert.NotContains(t, where, p)
+			assert.NotContains(t, where, fmt.Sprintf("%x", p))
+		}
+	}
+	assert.Contains(t, log.String(), "/ExtNafath/details/{transId}")
+
+	// JSON is for storing, and clear.
+	b, err := json.Marshal(tx)
+	require.NoError(t, err)
+	assert.Contains(t, string(b), citizen)
+	var back nafath.Transaction
+	require.NoError(t, json.Unmarshal(b, &back))
+	assert.Equal(t, tx.Random, back.Random)
+}
