@@ -1,0 +1,45 @@
+package webhook
+
+import (
+	"errors"
+	"io"
+)
+
+// firstRead is how much memory a request gets on its word alone.
+const firstRead = 16 << 10
+
+// readBody reads a body of the announced length, -1 when unknown, from a reader
+// that ends or fails after limit bytes. It believes
+// a long announcement only after the first bytes have come, so a sender must
+// send what it wants kept.
+func readBody(r io.Reader, announced, limit int64) ([]byte, error) {
+	if announced == 0 {
+		announced = -1 // also what a hand-made request without length says
+	}
+	size := int64(512)
+	if announced > 0 {
+		size = min(announced+1, firstRead)
+	}
+	buf := make([]byte, 0, size)
+	for {
+		n, err := r.Read(buf[len(buf):cap(buf)])
+		buf = buf[:len(buf)+n]
+		if errors.Is(err, io.EOF) {
+			return buf, nil
+		}
+		if err != nil {
+			return buf, err
+		}
+		if len(buf) < cap(buf) {
+			continue
+		}
+		next := 4 * int64(cap(buf))
+		if int64(len(buf)) >= firstRead && announced > int64(len(buf)) {
+			next = announced + 1 // one more, so that the end is seen without growing
+		}
+		next = max(min(next, limit+1), int64(len(buf))+1)
+		grown := make([]byte, len(buf), next)
+		copy(grown, buf)
+		buf = grown
+	}
+}

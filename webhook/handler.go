@@ -1,0 +1,398 @@
+package webhook
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"runtime/debug"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/kyckit/kyckit"
+)
+
+const (
+	defaultMaxBody       = 1 << 20
+	defaultHandleTimeout = 20 * time.Second
+	defaultKeep          = 72 * time.Hour
+	defaultRetryAfter    = 10 * time.Second
+	defaultQueueLease    = 15 * time.Minute
+	storeTimeout         = 5 * time.Second
+	leaseMargin          = 2*storeTimeout + 10*time.Second
+)
+
+// HandlerConfig configures NewHandler.
+type HandlerConfig struct {
+	// Authenticate decides what is believed. Required.
+	Authenticate Authenticator
+	// Handle does the work of one believed delivery. Required. It is called at
+	// most once for each key, unless it fails. A nil error means handled, and
+	// so does one that is ErrDuplicate. An error that is ErrMalformed tells the
+	// sender not to try again; any other error, and a panic, tells it to.
+	// Its context ends after HandleTimeout and not when the sender hangs up:
+	// the work would be lost half done.
+	Handle func(context.Context, *Delivery) error
+	// Claims remembers what was handled. Nil means NewMemoryClaims with its
+	// defaults, which is right for one process.
+	Claims Claims
+	// Key names a delivery: two deliveries with the same key are the same, and
+	// the second is answered without handling it. Build it only from what is
+	// authenticated. Nil or an empty result means the delivery's signed ID or,
+	// without one, BodyKey. See also FieldKey.
+	Key func(*Delivery) string
+	// OrderKey, if set, names what a delivery is about, such as a transaction:
+	// deliveries with the same non-empty order key are handled one after the
+	// other in the order in which they were authenticated.
+	OrderKey func(*Delivery) string
+	// MaxBody is the longest body in bytes. Zero means 1 MiB.
+	MaxBody int64
+	// AnyBody turns off the check that the body is one JSON value as
+	// DecodeStrict wants it, for forms and other formats.
+	AnyBody bool
+	// Methods are the accepted methods. Empty means POST.
+	Methods []string
+	// HandleTimeout limits one call of Handle. Zero means 20 s: providers wait
+	// about 30 s for the answer.
+	HandleTimeout time.Duration
+	// Keep is how long a handled delivery is remembered. Zero means 72 h, the
+	// longest that common senders go on retrying. Where nothing but the body
+	// is signed it is also how long a replay is noticed.
+	Keep time.Duration
+	// Lease is how long a delivery in progress is held for this process. Zero
+	// means twice HandleTimeout and 20 s more, or 15 minutes with a Queue.
+	Lease time.Duration
+	// RetryAfter is what a 503 tells the sender to wait. Zero means 10 s. It is
+	// rounded up to whole seconds.
+	RetryAfter time.Duration
+	// Queue, if set, takes the deliveries over: the sender is answered as soon
+	// as the queue has one, and Handle runs later. See Queue.
+	Queue *Queue
+	// Logger receives one record a delivery: outcome, status, size, duration,
+	// the layers' results and the error; no header, body, key or address. Nil
+	// means no logging.
+	Logger *slog.Logger
+	// OnResult, if set, is called once for each request after it was answered,
+	// for metrics.
+	OnResult func(context.Context, Result)
+}
+
+// Outcome is what became of a request.
+type Outcome string
+
+// The outcomes.
+const (
+	Handled    Outcome = "handled"     // 200: Handle returned without error
+	Queued     Outcome = "queued"      // 200: the queue has it
+	Duplicate  Outcome = "duplicate"   // 200: it was handled before
+	Refused    Outcome = "refused"     // 401: not authenticated
+	Malformed  Outcome = "malformed"   // 400: not the JSON it should be, or the body broke off
+	BadMethod  Outcome = "bad method"  // 405
+	TooLarge   Outcome = "too large"   // 413
+	InProgress Outcome = "in progress" // 503: the same delivery is being handled
+	Failed     Outcome = "failed"      // 503: the store or Handle failed
+)
+
+// Result tells about one request. It holds nothing that a sender wrote.
+type Result struct {
+	// Outcome is what became of it, and Status the answer's HTTP status.
+	Outcome Outcome
+	Status  int
+	// Err is why it was not handled. On a Handled delivery it is why that
+	// could not be recorded in the Claims. It may come from Handle, so it may
+	// hold whatever Handle puts into errors.
+	Err error
+	// Layers are the results of the policy's authenticators.
+	Layers []Layer
+	// Bytes is the size of the body as far as it was read.
+	Bytes int
+	// Duration is how long it took to answer.
+	Duration time.Duration
+}
+
+// PanicError is the error of a Handle function, key function or authenticator
+// that panicked. It prints without the value, which may be personal.
+type PanicError struct {
+	value func() (any, []byte)
+}
+
+// Value returns what panic was called with.
+func (e *PanicError) Value() any {
+	v, _ := e.value()
+	return v
+}
+
+// Stack returns the stack of the goroutine that panicked.
+func (e *PanicError) Stack() []byte {
+	_, stack := e.value()
+	return stack
+}
+
+// Error says that there was a panic.
+func (*PanicError) Error() string { return "webhook: panic" }
+
+// NewHandler returns an http.Handler that believes only what Authenticate
+// accepts and hands each delivery on once. It works in this order: limits,
+// whatever can be checked before the body (certificate, presence of a
+// signature), body, Authenticate, strict JSON, claim, Handle, commit.
+//
+// It answers 200 for what was handled, now or before; 401 when not
+// authenticated; 400 for a malformed body; 405 and 413; and 503 with
+// Retry-After when the store or Handle failed or the same delivery is in
+// progress. Each status has one plain body, so that a sender learns nothing
+// about the reason.
+//
+// The server around it should have ReadTimeout and MaxHeaderBytes set: how long
+// a body may take and how large headers may be is decided there.
+//
+// A wrong configuration is an error of the kind kyckit.ErrInvalid.
+func NewHandler(cfg HandlerConfig) (http.Handler, error) {
+	const op = "handler"
+	switch {
+	case cfg.Authenticate == nil:
+		return nil, invalid(op, "Authenticate is required")
+	case cfg.Handle == nil:
+		return nil, invalid(op, "Handle is required")
+	case cfg.MaxBody < 0:
+		return nil, invalid(op, "MaxBody is negative")
+	case cfg.HandleTimeout < 0, cfg.Keep < 0, cfg.Lease < 0, cfg.RetryAfter < 0:
+		return nil, invalid(op, "HandleTimeout, Keep, Lease and RetryAfter may not be negative")
+	}
+	if cfg.Claims == nil {
+		cfg.Claims = NewMemoryClaims(MemoryClaimsConfig{})
+	}
+	if cfg.MaxBody == 0 {
+		cfg.MaxBody = defaultMaxBody
+	}
+	cfg.Methods = slices.Clone(cfg.Methods)
+	if len(cfg.Methods) == 0 {
+		cfg.Methods = []string{http.MethodPost}
+	}
+	if slices.ContainsFunc(cfg.Methods, func(m string) bool { return !validHeaderName(m) }) {
+		return nil, invalid(op, "Methods holds something that is no method")
+	}
+	setDefault(&cfg.HandleTimeout, defaultHandleTimeout)
+	setDefault(&cfg.Keep, defaultKeep)
+	setDefault(&cfg.RetryAfter, defaultRetryAfter)
+	if cfg.Queue != nil {
+		setDefault(&cfg.Lease, defaultQueueLease)
+	}
+	setDefault(&cfg.Lease, 2*cfg.HandleTimeout+leaseMargin)
+	return &handler{
+		HandlerConfig: cfg,
+		retryAfter:    strconv.Itoa(int((cfg.RetryAfter + time.Second - 1) / time.Second)),
+	}, nil
+}
+
+func setDefault(d *time.Duration, value time.Duration) {
+	if *d == 0 {
+		*d = value
+	}
+}
+
+type handler struct {
+	HandlerConfig
+	retryAfter string
+	order      orderLocks
+}
+
+// ServeHTTP implements http.Handler.
+func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	start := time.Now()
+	d := &Delivery{Method: r.Method, URL: r.URL, Header: r.Header, TLS: r.TLS, RemoteAddr: r.RemoteAddr, ReceivedAt: start}
+	d.LocalAddr, _ = r.Context().Value(http.LocalAddrContextKey).(net.Addr)
+	outcome, err := h.serve(w, r, d)
+	status := h.answer(w, outcome)
+	if h.Logger == nil && h.OnResult == nil {
+		return
+	}
+	res := Result{Outcome: outcome, Status: status, Err: err, Layers: d.Layers, Bytes: len(d.Body), Duration: time.Since(start)}
+	h.report(r.Context(), res)
+}
+
+// serve decides what becomes of a request.
+func (h *handler) serve(w http.ResponseWriter, r *http.Request, d *Delivery) (Outcome, error) {
+	if !slices.Contains(h.Methods, r.Method) {
+		return BadMethod, newError("handler", kyckit.ErrInvalid, errBadMethod, "")
+	}
+	if r.ContentLength > h.MaxBody {
+		return TooLarge, h.tooLarge()
+	}
+	if err := h.authenticate(d, head); err != nil {
+		return refusalOf(err), err
+	}
+	if r.Body == nil { // only a request made by hand
+		r.Body = http.NoBody
+	}
+	body, err := readBody(http.MaxBytesReader(w, r.Body, h.MaxBody), r.ContentLength, h.MaxBody)
+	d.Body = body
+	if tooMuch := (*http.MaxBytesError)(nil); errors.As(err, &tooMuch) {
+		return TooLarge, h.tooLarge()
+	}
+	if err != nil {
+		return Malformed, malformed("the body broke off")
+	}
+	if err := h.authenticate(d, ask); err != nil {
+		return refusalOf(err), err
+	}
+	if s, ok := h.Authenticate.(stripper); ok {
+		d.Header = d.Header.Clone()
+		s.strip(d.Header)
+	}
+	if !h.AnyBody {
+		if err := checkStrict(d.Body); err != nil {
+			return Malformed, err
+		}
+		d.checked = true
+	}
+	return h.once(context.WithoutCancel(r.Context()), d)
+}
+
+var errBadMethod = errors.New("method not allowed")
+
+func (h *handler) tooLarge() error {
+	return newError("handler", kyckit.ErrInvalid, ErrTooLarge, "more than MaxBody")
+}
+
+// authenticate runs one round of the policy. A panic there is no proof of
+// anything, and no refusal either.
+func (h *handler) authenticate(d *Delivery, ask func(Authenticator, *Delivery) error) (err error) {
+	defer recovered(&err)
+	return ask(h.Authenticate, d)
+}
+
+func refusalOf(err error) Outcome {
+	if errors.Is(err, kyckit.ErrUnavailable) {
+		return Failed
+	}
+	return Refused
+}
+
+// once claims the delivery and hands it on. ctx outlives the request.
+func (h *handler) once(ctx context.Context, d *Delivery) (Outcome, error) {
+	key, order, err := h.keys(d)
+	if err != nil {
+		return Failed, err
+	}
+	claim, err := h.claim(ctx, key)
+	switch {
+	case errors.Is(err, ErrDuplicate):
+		return Duplicate, nil
+	case errors.Is(err, ErrInProgress):
+		return InProgress, err
+	case err != nil:
+		return Failed, err
+	}
+	j := &job{h: h, ctx: ctx, claim: claim, delivery: d, order: order}
+	if h.Queue != nil {
+		if err := h.Queue.submit(j); err != nil {
+			j.release()
+			return Failed, err
+		}
+		return Queued, nil
+	}
+	unlock, err := h.order.lock(ctx, order, h.HandleTimeout)
+	if err != nil {
+		j.release()
+		return Failed, err
+	}
+	defer unlock()
+	err = j.handle()
+	switch {
+	case err == nil, errors.Is(err, ErrDuplicate):
+		return Handled, j.commit()
+	case errors.Is(err, ErrMalformed):
+		j.release()
+		return Malformed, err
+	}
+	j.release()
+	return Failed, err
+}
+
+func (h *handler) keys(d *Delivery) (key, order string, err error) {
+	defer recovered(&err)
+	if h.Key != nil {
+		key = h.Key(d)
+	}
+	if key == "" {
+		key = defaultKey(d)
+	}
+	if h.OrderKey != nil {
+		order = h.OrderKey(d)
+	}
+	return key, order, nil
+}
+
+func (h *handler) claim(ctx context.Context, key string) (c Claim, err error) {
+	defer recovered(&err)
+	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+	defer cancel()
+	c, err = h.Claims.Claim(ctx, key, h.Lease)
+	if err == nil && c == nil {
+		err = &kyckit.Error{Provider: provider, Op: "claim", Kind: kyckit.ErrUnavailable, Reason: "Claims returned neither a claim nor an error"}
+	}
+	return c, err
+}
+
+// recovered turns a panic into an error that makes the sender try again.
+func recovered(err *error) {
+	if v := recover(); v != nil {
+		stack := debug.Stack()
+		*err = &kyckit.Error{
+			Provider: provider, Op: "handler", Kind: kyckit.ErrUnavailable, Reason: "panic",
+			Err: &PanicError{value: func() (any, []byte) { return v, stack }},
+		}
+	}
+}
+
+// answer writes the one plain answer of an outcome.
+func (h *handler) answer(w http.ResponseWriter, o Outcome) (status int) {
+	header := w.Header()
+	text := ""
+	switch o {
+	case Handled, Queued, Duplicate:
+		// Exactly 200: some senders take any other success for a failure.
+		header.Set("Content-Length", "0")
+		w.WriteHeader(http.StatusOK)
+		return http.StatusOK
+	case Refused:
+		status, text = http.StatusUnauthorized, "unauthorized\n"
+	case Malformed:
+		status, text = http.StatusBadRequest, "bad request\n"
+	case BadMethod:
+		header.Set("Allow", strings.Join(h.Methods, ", "))
+		status, text = http.StatusMethodNotAllowed, "method not allowed\n"
+	case TooLarge:
+		header.Set("Connection", "close")
+		status, text = http.StatusRequestEntityTooLarge, "too large\n"
+	default:
+		header.Set("Retry-After", h.retryAfter)
+		status, text = http.StatusServiceUnavailable, "try again later\n"
+	}
+	header.Set("Content-Type", "text/plain; charset=utf-8")
+	w.WriteHeader(status)
+	_, _ = w.Write([]byte(text))
+	return status
+}
+
+func (h *handler) report(ctx context.Context, res Result) {
+	defer func() { _ = recover() }() // a hook's panic must not undo the answer
+	if h.Logger != nil {
+		level := slog.LevelInfo
+		switch res.Outcome {
+		case Refused, Malformed, BadMethod, TooLarge:
+			level = slog.LevelWarn
+		case Failed:
+			level = slog.LevelError
+		}
+		h.Logger.LogAttrs(ctx, level, "webhook",
+			slog.String("outcome", string(res.Outcome)), slog.Int("status", res.Status), slog.Int("bytes", res.Bytes),
+			slog.Duration("duration", res.Duration), slog.Any("layers", res.Layers), slog.String("error", safeError(res.Err)))
+	}
+	if h.OnResult != nil {
+		h.OnResult(ctx, res)
+	}
+}

@@ -1,0 +1,317 @@
+package webhook
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"runtime"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/kyckit/kyckit"
+)
+
+func accept() Authenticator { return AuthenticatorFunc(func(*Delivery) error { return nil }) }
+
+func deny() Authenticator {
+	return AuthenticatorFunc(func(*Delivery) error { return refuse("test", ErrBadSignature, "") })
+}
+
+// serve sends one delivery to a handler made from cfg.
+func newHandler(t testing.TB, cfg HandlerConfig) http.Handler {
+	t.Helper()
+	if cfg.Authenticate == nil {
+		cfg.Authenticate = accept()
+	}
+	if cfg.Handle == nil {
+		cfg.Handle = func(context.Context, *Delivery) error { return nil }
+	}
+	h, err := NewHandler(cfg)
+	require.NoError(t, err)
+	return h
+}
+
+func post(h http.Handler, body string) *httptest.ResponseRecorder {
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, httptest.NewRequest("POST", "/hook", strings.NewReader(body)))
+	return w
+}
+
+func TestHandlerConfigIsChecked(t *testing.T) {
+	handle := func(context.Context, *Delivery) error { return nil }
+	for name, cfg := range map[string]HandlerConfig{
+		"nothing": {}, "no handle": {Authenticate: accept()}, "no authenticator": {Handle: handle},
+		"negative body":    {Authenticate: accept(), Handle: handle, MaxBody: -1},
+		"negative timeout": {Authenticate: accept(), Handle: handle, HandleTimeout: -1},
+		"bad method":       {Authenticate: accept(), Handle: handle, Methods: []string{"PO ST"}},
+	} {
+		_, err := NewHandler(cfg)
+		assert.ErrorIs(t, err, kyckit.ErrInvalid, name)
+	}
+}
+
+func TestAnswers(t *testing.T) {
+	boom := errors.New("database password is hunter2")
+	for name, c := range map[string]struct {
+		cfg    HandlerConfig
+		method string
+		body   string
+		status int
+		out    Outcome
+		err    error
+	}{
+		"handled":            {body: `{}`, status: 200, out: Handled},
+		"refused":            {cfg: HandlerConfig{Authenticate: deny()}, body: `{}`, status: 401, out: Refused, err: ErrBadSignature},
+		"empty all":          {cfg: HandlerConfig{Authenticate: All()}, body: `{}`, status: 401, out: Refused, err: ErrNoSignature},
+		"empty any":          {cfg: HandlerConfig{Authenticate: Any()}, body: `{}`, status: 401, out: Refused, err: ErrNoSignature},
+		"cannot tell":        {cfg: HandlerConfig{Authenticate: AuthenticatorFunc(func(*Delivery) error { return kyckit.ErrUnavailable })}, body: `{}`, status: 503, out: Failed},
+		"auth panics":        {cfg: HandlerConfig{Authenticate: AuthenticatorFunc(func(*Delivery) error { panic("x") })}, body: `{}`, status: 503, out: Failed},
+		"malformed":          {body: `{`, status: 400, out: Malformed, err: ErrMalformed},
+		"empty":              {body: ``, status: 400, out: Malformed, err: ErrMalformed},
+		"twice":              {body: `{"a":1,"A":2}`, status: 400, out: Malformed, err: ErrMalformed},
+		"malformed event":    {cfg: HandlerConfig{Handle: func(context.Context, *Delivery) error { return malformed("no id") }}, body: `{}`, status: 400, out: Malformed, err: ErrMalformed},
+		"any body":           {cfg: HandlerConfig{AnyBody: true}, body: `a=b`, status: 200, out: Handled},
+		"GET":                {method: "GET", status: 405, out: BadMethod},
+		"PUT allowed":        {cfg: HandlerConfig{Methods: []string{"POST", "PUT"}}, method: "PUT", body: `{}`, status: 200, out: Handled},
+		"too large":          {cfg: HandlerConfig{MaxBody: 8}, body: `{"a":"bcd"}`, status: 413, out: TooLarge, err: ErrTooLarge},
+		"just fits":          {cfg: HandlerConfig{MaxBody: 8}, body: `{"a":12}`, status: 200, out: Handled},
+		"handler fails":      {cfg: HandlerConfig{Handle: func(context.Context, *Delivery) error { return boom }}, body: `{}`, status: 503, out: Failed, err: boom},
+		"handler panics":     {cfg: HandlerConfig{Handle: func(context.Context, *Delivery) error { panic(boom) }}, body: `{}`, status: 503, out: Failed, err: kyckit.ErrUnavailable},
+		"key panics":         {cfg: HandlerConfig{Key: func(*Delivery) string { panic(boom) }}, body: `{}`, status: 503, out: Failed},
+		"store down":         {cfg: HandlerConfig{Claims: &fakeClaims{claimErr: boom}}, body: `{}`, status: 503, out: Failed, err: boom},
+		"store says nothing": {cfg: HandlerConfig{Claims: &fakeClaims{nothing: true}}, body: `{}`, status: 503, out: Failed},
+		"in progress":        {cfg: HandlerConfig{Claims: &fakeClaims{claimErr: ErrInProgress}}, body: `{}`, status: 503, out: InProgress, err: ErrInProgress},
+		"duplicate":          {cfg: HandlerConfig{Claims: &fakeClaims{claimErr: ErrDuplicate}}, body: `{}`, status: 200, out: Duplicate},
+		"commit fails":       {cfg: HandlerConfig{Claims: &fakeClaims{commitErr: boom}}, body: `{}`, status: 200, out: Handled, err: boom},
+		"known to the user":  {cfg: HandlerConfig{Handle: func(context.Context, *Delivery) error { return ErrDuplicate }}, body: `{}`, status: 200, out: Handled},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var res Result
+			var log bytes.Buffer
+			c.cfg.OnResult = func(_ context.Context, r Result) { res = r }
+			c.cfg.Logger = slog.New(slog.NewJSONHandler(&log, nil))
+			w := httptest.NewRecorder()
+			method := c.method
+			if method == "" {
+				method = "POST"
+			}
+			newHandler(t, c.cfg).ServeHTTP(w, httptest.NewRequest(method, "/", strings.NewReader(c.body)))
+			assert.Equal(t, c.status, w.Code)
+			assert.Equal(t, c.status, res.Status)
+			assert.Equal(t, c.out, res.Outcome)
+			if c.err != nil {
+				assert.ErrorIs(t, res.Err, c.err)
+			}
+			assert.Equal(t, c.status == 503, w.Header().Get("Retry-After") == "10")
+			assert.Equal(t, c.status == 405, w.Header().Get("Allow") == "POST")
+			assert.NotContains(t, w.Body.String()+log.String(), "hunter2")
+			assert.Contains(t, log.String(), string(c.out))
+		})
+	}
+}
+
+// fakeClaims is a store that fails as told.
+type fakeClaims struct {
+	claimErr, commitErr error
+	nothing             bool
+	commits, releases   atomic.Int32
+	ended               atomic.Int32 // calls whose context had ended
+}
+
+func (f *fakeClaims) Claim(context.Context, string, time.Duration) (Claim, error) {
+	if f.claimErr != nil || f.nothing {
+		return nil, f.claimErr
+	}
+	return f, nil
+}
+
+func (f *fakeClaims) Commit(ctx context.Context, _ time.Duration) error {
+	f.commits.Add(1)
+	if ctx.Err() != nil {
+		f.ended.Add(1)
+	}
+	return f.commitErr
+}
+
+func (f *fakeClaims) Release(ctx context.Context) error {
+	f.releases.Add(1)
+	if ctx.Err() != nil {
+		f.ended.Add(1)
+	}
+	return nil
+}
+
+func TestHandledOnceThenAnsweredAsDuplicate(t *testing.T) {
+	var calls, results atomic.Int32
+	fail := true
+	h := newHandler(t, HandlerConfig{
+		Handle: func(context.Context, *Delivery) error {
+			calls.Add(1)
+			if fail {
+				return errors.New("not now")
+			}
+			return nil
+		},
+		OnResult: func(_ context.Context, r Result) {
+			if r.Outcome == Duplicate {
+				results.Add(1)
+			}
+		},
+	})
+	assert.Equal(t, 503, post(h, `{"n":1}`).Code)
+	fail = false
+	assert.Equal(t, 200, post(h, `{"n":1}`).Code)
+	assert.Equal(t, 200, post(h, `{"n":1}`).Code)
+	assert.Equal(t, 200, post(h, `{"n":2}`).Code)
+	assert.EqualValues(t, 3, calls.Load())
+	assert.EqualValues(t, 1, results.Load())
+}
+
+func TestUnsignedHeadersCannotEvadeTheClaims(t *testing.T) {
+	v := vectors()[0]
+	var calls int
+	h := newHandler(t, HandlerConfig{Authenticate: v.auth(t), AnyBody: true, Handle: func(context.Context, *Delivery) error { calls++; return nil }})
+	for _, id := range []string{"1", "2"} {
+		r := httptest.NewRequest("POST", "/", strings.NewReader(v.body))
+		r.Header.Set("X-Hub-Signature-256", v.header["X-Hub-Signature-256"])
+		r.Header.Set("X-GitHub-Delivery", id)
+		h.ServeHTTP(httptest.NewRecorder(), r)
+	}
+	assert.Equal(t, 1, calls)
+}
+
+func TestStoreOutlivesTheSender(t *testing.T) {
+	for _, fails := range []bool{false, true} {
+		claims := &fakeClaims{}
+		started, gone := make(chan struct{}), make(chan struct{})
+		var handleErr error
+		h := newHandler(t, HandlerConfig{Claims: claims, Handle: func(ctx context.Context, _ *Delivery) error {
+			close(started)
+			<-gone
+			handleErr = ctx.Err()
+			if fails {
+				return errors.New("x")
+			}
+			return nil
+		}})
+		ctx, hangUp := context.WithCancel(context.Background())
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("POST", "/", strings.NewReader("{}")).WithContext(ctx))
+		}()
+		<-started
+		hangUp()
+		close(gone)
+		<-done
+		assert.NoError(t, handleErr)
+		assert.EqualValues(t, 1, claims.commits.Load()+claims.releases.Load())
+		assert.Zero(t, claims.ended.Load())
+		assert.Equal(t, fails, claims.releases.Load() == 1)
+	}
+}
+
+func TestGoexitInHandleReleases(t *testing.T) {
+	claims := &fakeClaims{}
+	h := newHandler(t, HandlerConfig{Claims: claims, Handle: func(context.Context, *Delivery) error { runtime.Goexit(); return nil }})
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		post(h, "{}")
+	}()
+	<-done
+	assert.EqualValues(t, 1, claims.releases.Load())
+	assert.Zero(t, claims.commits.Load())
+}
+
+// endless is a body that never ends; it counts what is read.
+type endless struct{ n int }
+
+func (e *endless) Read(p []byte) (int, error) {
+	e.n += len(p)
+	for i := range p {
+		p[i] = ' '
+	}
+	return len(p), nil
+}
+
+func TestLargeInputCostsLittle(t *testing.T) {
+	allocated := func(f func()) uint64 {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		f()
+		runtime.ReadMemStats(&after)
+		return after.TotalAlloc - before.TotalAlloc
+	}
+	h := newHandler(t, HandlerConfig{})
+	body := &endless{}
+	assert.Less(t, allocated(func() {
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequest("POST", "/", io.LimitReader(body, 64<<20)))
+		assert.Equal(t, 413, w.Code)
+	}), uint64(4<<20))
+	assert.LessOrEqual(t, body.n, 3<<20)
+
+	v := vectors()[2]
+	h = newHandler(t, HandlerConfig{Authenticate: v.auth(t)})
+	r := httptest.NewRequest("POST", "/", strings.NewReader(v.body))
+	for k, value := range v.header {
+		r.Header.Set(k, value)
+	}
+	r.Header.Set("Webhook-Signature", strings.Repeat("v1,AAAA ", 1<<17))
+	assert.Less(t, allocated(func() {
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		assert.Equal(t, 401, w.Code)
+	}), uint64(64<<10))
+}
+
+// TestBodyIsNotReadForAStranger: what can be refused by the headers is.
+func TestBodyIsNotReadForAStranger(t *testing.T) {
+	v := vectors()[0]
+	for name, a := range map[string]Authenticator{"hmac": v.auth(t), "all": All(v.auth(t), accept()), "any": Any(v.auth(t), deny(), edAuth(t))} {
+		body := &endless{}
+		newHandler(t, HandlerConfig{Authenticate: a}).ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("POST", "/", io.LimitReader(body, 1<<20)))
+		if name == "any" { // deny() may want the body
+			assert.NotZero(t, body.n)
+		} else {
+			assert.Zero(t, body.n, name)
+		}
+	}
+}
+
+func TestReadBody(t *testing.T) {
+	for _, size := range []int{0, 1, 511, 512, 513, 16 << 10, 16<<10 + 1, 100_000, 1 << 20} {
+		want := bytes.Repeat([]byte("x"), size)
+		for _, announced := range []int64{-1, int64(size)} {
+			got, err := readBody(bytes.NewReader(want), announced, 1<<20)
+			require.NoError(t, err)
+			require.True(t, bytes.Equal(want, got))
+		}
+	}
+	_, err := readBody(io.MultiReader(strings.NewReader("x"), errReader{}), 10, 100)
+	require.Error(t, err)
+}
+
+type errReader struct{}
+
+func (errReader) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
+
+func TestKeys(t *testing.T) {
+	key := FieldKey("id")
+	for body, want := range map[string]string{`{"id":"a"}`: "f:a", `{"id":17}`: "f:17"} {
+		assert.Equal(t, want, key(&Delivery{Body: []byte(body)}))
+	}
+	for _, body := range []string{`{}`, `{"id":""}`, `{"id":null}`, `{"id":{}}`, `[]`, `{"ID":"a"}`} {
+		assert.Equal(t, BodyKey(&Delivery{Body: []byte(body)}), key(&Delivery{Body: []byte(body)}), body)
+	}
+}

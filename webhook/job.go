@@ -1,0 +1,116 @@
+package webhook
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/kyckit/kyckit"
+)
+
+// job is one claimed delivery on its way to Handle.
+type job struct {
+	h        *handler
+	ctx      context.Context //nolint:containedctx // the job outlives the request it came with
+	claim    Claim
+	delivery *Delivery
+	order    string
+	attempts int
+	cancel   context.CancelFunc // of the running Handle, guarded by the queue
+}
+
+// handle calls the user's function once.
+func (j *job) handle() error {
+	ctx, cancel := context.WithTimeout(j.ctx, j.h.HandleTimeout)
+	defer cancel()
+	return j.handleIn(ctx)
+}
+
+func (j *job) handleIn(ctx context.Context) (err error) {
+	finished := false
+	defer func() {
+		if !finished && err == nil { // runtime.Goexit
+			j.release()
+		}
+	}()
+	err = j.call(ctx)
+	finished = true
+	return err
+}
+
+func (j *job) call(ctx context.Context) (err error) {
+	defer recovered(&err)
+	return j.h.Handle(ctx, j.delivery)
+}
+
+// commit records the delivery as handled, with a few tries: it was handled, so
+// asking the sender to repeat it would be worse than not having it recorded.
+func (j *job) commit() (err error) {
+	for i := range 3 {
+		if i > 0 {
+			time.Sleep(time.Duration(i) * 50 * time.Millisecond)
+		}
+		if err = j.inStore(func(ctx context.Context) error { return j.claim.Commit(ctx, j.h.Keep) }); err == nil {
+			return nil
+		}
+	}
+	return err
+}
+
+// release gives the delivery back. When that fails the lease ends by itself.
+func (j *job) release() {
+	_ = j.inStore(j.claim.Release)
+}
+
+func (j *job) inStore(f func(context.Context) error) (err error) {
+	defer recovered(&err)
+	ctx, cancel := context.WithTimeout(j.ctx, storeTimeout)
+	defer cancel()
+	return f(ctx)
+}
+
+// orderLocks lets one delivery of an order key through at a time, in the order
+// in which they came.
+type orderLocks struct {
+	mu   sync.Mutex
+	last map[string]chan struct{} // closed when the last one in line is done
+}
+
+// lock waits for its turn, but no longer than wait. The empty key never waits.
+func (o *orderLocks) lock(ctx context.Context, key string, wait time.Duration) (unlock func(), err error) {
+	if key == "" {
+		return func() {}, nil
+	}
+	mine := make(chan struct{})
+	o.mu.Lock()
+	if o.last == nil {
+		o.last = map[string]chan struct{}{}
+	}
+	before := o.last[key]
+	o.last[key] = mine
+	o.mu.Unlock()
+	done := func() {
+		o.mu.Lock()
+		if o.last[key] == mine {
+			delete(o.last, key)
+		}
+		o.mu.Unlock()
+		close(mine)
+	}
+	if before == nil {
+		return done, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
+	select {
+	case <-before:
+		return done, nil
+	case <-ctx.Done():
+		// Those behind must go on waiting for the one in front.
+		go func() {
+			<-before
+			done()
+		}()
+		return nil, &kyckit.Error{Provider: provider, Op: "handler", Kind: kyckit.ErrUnavailable, Reason: "an earlier delivery of the same order key is still handled"}
+	}
+}

@@ -1,0 +1,257 @@
+package webhook
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/kyckit/kyckit"
+)
+
+// QueueConfig configures NewQueue. The zero value is a good default.
+type QueueConfig struct {
+	// Workers is how many deliveries are handled at once. Zero means 4.
+	Workers int
+	// Size is how many deliveries may wait, be handled or be waiting for
+	// another try. Zero means 256. When it is full, senders are told to try
+	// again later.
+	Size int
+	// MaxAttempts is how often Handle is tried for one delivery. Zero means 3.
+	MaxAttempts int
+	// MinWait is the wait before the second try; it doubles from try to try up
+	// to MaxWait. Zero means 1 s and 30 s.
+	MinWait, MaxWait time.Duration
+	// OnFailure, if set, is called for a delivery that is given up: after the
+	// last try, for one that is ErrMalformed, or at the end of Shutdown. Its
+	// sender was told that it arrived, so this is the last chance to keep it.
+	OnFailure func(context.Context, *Delivery, error)
+}
+
+// Queue handles deliveries after their senders were answered. A handler with a
+// Queue answers 200 when the queue has taken a delivery, and 503 when it is
+// full. The delivery is then claimed but not committed: a copy that arrives
+// meanwhile is answered 503, one that arrives afterwards 200.
+//
+// The queue lives in memory. What it holds is lost when the process dies, while
+// the sender believes it arrived. Where that matters, use no Queue and let
+// Handle write the delivery to a durable store.
+//
+// Several handlers may share a Queue. It owns no goroutine while it is empty.
+// It is safe for concurrent use.
+type Queue struct {
+	cfg QueueConfig
+
+	mu      sync.Mutex
+	lines   map[string]*line // by order key
+	ready   []*line          // lines whose first job may run
+	waiting map[*line]*time.Timer
+	running map[*job]struct{}
+	pending int
+	workers int
+	closed  bool
+	aborted bool
+	empty   chan struct{} // closed when closed and nothing is pending
+}
+
+// line holds the jobs of one order key, of which only the first may run.
+type line struct {
+	jobs []*job
+}
+
+// NewQueue returns an empty Queue. A wrong configuration is an error of the
+// kind kyckit.ErrInvalid.
+func NewQueue(cfg QueueConfig) (*Queue, error) {
+	if cfg.Workers < 0 || cfg.Size < 0 || cfg.MaxAttempts < 0 || cfg.MinWait < 0 || cfg.MaxWait < 0 {
+		return nil, invalid("queue", "Workers, Size, MaxAttempts, MinWait and MaxWait may not be negative")
+	}
+	for field, value := range map[*int]int{&cfg.Workers: 4, &cfg.Size: 256, &cfg.MaxAttempts: 3} {
+		if *field == 0 {
+			*field = value
+		}
+	}
+	setDefault(&cfg.MinWait, time.Second)
+	setDefault(&cfg.MaxWait, 30*time.Second)
+	return &Queue{
+		cfg: cfg, lines: map[string]*line{}, waiting: map[*line]*time.Timer{}, running: map[*job]struct{}{}, empty: make(chan struct{}),
+	}, nil
+}
+
+// Shutdown takes no more deliveries and waits until all are handled, tries that
+// are still due included. When ctx ends first, it cancels what is running,
+// gives the rest back to the Claims, reports each to OnFailure and returns
+// ctx's error. It may be called again.
+func (q *Queue) Shutdown(ctx context.Context) error {
+	q.mu.Lock()
+	if !q.closed {
+		q.closed = true
+		q.checkEmpty()
+	}
+	q.mu.Unlock()
+	select {
+	case <-q.empty:
+		return nil
+	default:
+	}
+	select {
+	case <-q.empty:
+		return nil
+	case <-ctx.Done():
+		q.abort()
+		return ctx.Err()
+	}
+}
+
+func (q *Queue) abort() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.aborted = true
+	for j := range q.running {
+		j.cancel()
+	}
+	for l, timer := range q.waiting {
+		if timer.Stop() {
+			delete(q.waiting, l)
+			q.wake(l)
+		}
+	}
+}
+
+func (q *Queue) submit(j *job) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.closed || q.pending >= q.cfg.Size {
+		reason := "the queue is full"
+		if q.closed {
+			reason = "the queue is shut down"
+		}
+		return &kyckit.Error{Provider: provider, Op: "queue", Kind: kyckit.ErrUnavailable, Reason: reason}
+	}
+	q.pending++
+	if l := q.lines[j.order]; l != nil && j.order != "" {
+		l.jobs = append(l.jobs, j)
+		return nil
+	}
+	l := &line{jobs: []*job{j}}
+	if j.order != "" {
+		q.lines[j.order] = l
+	}
+	q.wake(l)
+	return nil
+}
+
+// wake makes a line ready and starts a worker, if there may be one more.
+func (q *Queue) wake(l *line) {
+	q.ready = append(q.ready, l)
+	if q.workers < q.cfg.Workers {
+		q.workers++
+		go q.work()
+	}
+}
+
+// work handles jobs until none is ready.
+func (q *Queue) work() {
+	q.mu.Lock()
+	var current *line
+	defer func() {
+		q.workers--
+		if current != nil { // Handle ended this goroutine: the job is given up
+			delete(q.running, current.jobs[0])
+			q.next(current, 0)
+			if len(q.ready) > 0 {
+				q.workers++
+				go q.work()
+			}
+		}
+		q.mu.Unlock()
+	}()
+	for len(q.ready) > 0 {
+		l := q.ready[0]
+		q.ready[0] = nil
+		q.ready = q.ready[1:]
+		j := l.jobs[0]
+		ctx, cancel := context.WithTimeout(j.ctx, j.h.HandleTimeout)
+		j.cancel = cancel
+		q.running[j] = struct{}{}
+		current = l
+		wait := q.unlocked(ctx, j)
+		current = nil
+		delete(q.running, j)
+		q.next(l, wait)
+	}
+}
+
+// unlocked runs a job without holding the lock.
+func (q *Queue) unlocked(ctx context.Context, j *job) time.Duration {
+	aborted := q.aborted
+	q.mu.Unlock()
+	defer q.mu.Lock()
+	defer j.cancel()
+	return q.run(ctx, j, aborted)
+}
+
+// next decides what becomes of a line whose first job has run: wait is when it
+// runs again, zero when it is done.
+func (q *Queue) next(l *line, wait time.Duration) {
+	if wait > 0 && !q.aborted {
+		q.waiting[l] = time.AfterFunc(wait, func() {
+			q.mu.Lock()
+			defer q.mu.Unlock()
+			delete(q.waiting, l)
+			q.wake(l)
+		})
+		return
+	}
+	if wait > 0 {
+		q.ready = append(q.ready, l)
+		return
+	}
+	order := l.jobs[0].order
+	l.jobs[0] = nil
+	l.jobs = l.jobs[1:]
+	q.pending--
+	if len(l.jobs) > 0 {
+		q.ready = append(q.ready, l)
+	} else if order != "" {
+		delete(q.lines, order)
+	}
+	q.checkEmpty()
+}
+
+func (q *Queue) checkEmpty() {
+	if q.closed && q.pending == 0 {
+		select {
+		case <-q.empty:
+		default:
+			close(q.empty)
+		}
+	}
+}
+
+// run handles a job once and returns the wait until its next try, zero when
+// there is none.
+func (q *Queue) run(ctx context.Context, j *job, aborted bool) time.Duration {
+	err := context.Canceled
+	if !aborted {
+		j.attempts++
+		err = j.handleIn(ctx)
+	}
+	if err == nil || errors.Is(err, ErrDuplicate) {
+		if err := j.commit(); err != nil {
+			j.h.report(j.ctx, Result{Outcome: Handled, Err: err, Layers: j.delivery.Layers, Bytes: len(j.delivery.Body)})
+		}
+		return 0
+	}
+	if !aborted && !errors.Is(err, ErrMalformed) && j.attempts < q.cfg.MaxAttempts {
+		return min(q.cfg.MinWait<<min(j.attempts-1, 20), q.cfg.MaxWait)
+	}
+	j.release()
+	j.h.report(j.ctx, Result{Outcome: Failed, Err: err, Layers: j.delivery.Layers, Bytes: len(j.delivery.Body)})
+	if q.cfg.OnFailure != nil {
+		func() {
+			defer func() { _ = recover() }() // a hook's panic must not stop the queue
+			q.cfg.OnFailure(j.ctx, j.delivery, err)
+		}()
+	}
+	return 0
+}

@@ -1,0 +1,193 @@
+package webhook
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/kyckit/kyckit"
+)
+
+func newQueue(t testing.TB, cfg QueueConfig) *Queue {
+	t.Helper()
+	q, err := NewQueue(cfg)
+	require.NoError(t, err)
+	return q
+}
+
+func orderOf(d *Delivery) string {
+	var e struct{ K string }
+	_ = d.Decode(&e)
+	return e.K
+}
+
+func TestQueueAnswersAfterTheHandOff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
+		seen := map[string][]int{}
+		q := newQueue(t, QueueConfig{Workers: 3, Size: 100})
+		h := newHandler(t, HandlerConfig{Queue: q, OrderKey: orderOf, Handle: func(_ context.Context, d *Delivery) error {
+			time.Sleep(time.Second)
+			var e struct {
+				K string
+				N int
+			}
+			if err := d.Decode(&e); err != nil {
+				return err
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			if e.N%5 == 3 && len(seen[e.K])%2 == 1 { // fails now and then, and keeps its place
+				seen[e.K] = append(seen[e.K], -1)
+				return errors.New("again")
+			}
+			seen[e.K] = append(seen[e.K], e.N)
+			return nil
+		}})
+		start := time.Now()
+		for n := range 10 {
+			for _, k := range []string{"a", "b", "c"} {
+				require.Equal(t, 200, post(h, fmt.Sprintf(`{"k":%q,"n":%d}`, k, n)).Code)
+			}
+		}
+		assert.Zero(t, time.Since(start))
+		assert.Equal(t, 503, post(h, `{"k":"a","n":9}`).Code, "a copy of what is queued")
+		require.NoError(t, q.Shutdown(context.Background()))
+		assert.Equal(t, 503, post(h, `{"k":"a","n":10}`).Code)
+		assert.Equal(t, 200, post(h, `{"k":"a","n":9}`).Code, "a copy of what was handled")
+		for k, ns := range seen {
+			var order []int
+			for _, n := range ns {
+				if n >= 0 {
+					order = append(order, n)
+				}
+			}
+			assert.Equal(t, []int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9}, order, k)
+		}
+	})
+}
+
+func TestQueueIsBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := newQueue(t, QueueConfig{Workers: 1, Size: 2})
+		h := newHandler(t, HandlerConfig{Queue: q, Handle: func(context.Context, *Delivery) error { time.Sleep(time.Second); return nil }})
+		assert.Equal(t, 200, post(h, `1`).Code)
+		assert.Equal(t, 200, post(h, `2`).Code)
+		assert.Equal(t, 503, post(h, `3`).Code)
+		time.Sleep(3 * time.Second)
+		assert.Equal(t, 200, post(h, `3`).Code, "it was given back and can be claimed")
+		require.NoError(t, q.Shutdown(context.Background()))
+	})
+}
+
+func TestQueueGivesUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var calls atomic.Int32
+		var failed []error
+		q := newQueue(t, QueueConfig{OnFailure: func(_ context.Context, _ *Delivery, err error) { failed = append(failed, err) }})
+		boom := errors.New("boom")
+		h := newHandler(t, HandlerConfig{Queue: q, Handle: func(context.Context, *Delivery) error { calls.Add(1); return boom }})
+		start := time.Now()
+		require.Equal(t, 200, post(h, `1`).Code)
+		synctest.Wait()
+		time.Sleep(10 * time.Second)
+		assert.EqualValues(t, 3, calls.Load())
+		assert.Equal(t, []error{boom}, failed)
+		assert.Equal(t, 10*time.Second, time.Since(start))
+		require.Equal(t, 200, post(h, `1`).Code, "it was given back")
+		require.NoError(t, q.Shutdown(context.Background()))
+		assert.EqualValues(t, 6, calls.Load())
+	})
+}
+
+func TestQueueShutdownTimesOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var failed atomic.Int32
+		q := newQueue(t, QueueConfig{Workers: 1, OnFailure: func(context.Context, *Delivery, error) { failed.Add(1) }})
+		h := newHandler(t, HandlerConfig{Queue: q, HandleTimeout: time.Hour, Handle: func(ctx context.Context, d *Delivery) error {
+			if string(d.Body) == "0" {
+				return errors.New("later") // will be waiting for its second try
+			}
+			<-ctx.Done()
+			return ctx.Err()
+		}})
+		for i := range 4 {
+			require.Equal(t, 200, post(h, strconv.Itoa(i)).Code)
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), time.Millisecond)
+		defer cancel()
+		require.ErrorIs(t, q.Shutdown(ctx), context.DeadlineExceeded)
+		require.NoError(t, q.Shutdown(context.Background()))
+		assert.EqualValues(t, 4, failed.Load())
+	})
+}
+
+func TestQueueSurvivesPanicAndGoexit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var calls atomic.Int32
+		q := newQueue(t, QueueConfig{Workers: 1, MaxAttempts: 1, OnFailure: func(context.Context, *Delivery, error) { panic("hook") }})
+		h := newHandler(t, HandlerConfig{Queue: q, Handle: func(_ context.Context, d *Delivery) error {
+			calls.Add(1)
+			switch string(d.Body) {
+			case "1":
+				panic("x")
+			case "2":
+				runtime.Goexit()
+			}
+			return nil
+		}})
+		for _, body := range []string{"1", "2", "3"} {
+			require.Equal(t, 200, post(h, body).Code)
+		}
+		require.NoError(t, q.Shutdown(context.Background()))
+		assert.EqualValues(t, 3, calls.Load())
+	})
+}
+
+func TestOrderWithoutQueue(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
+		var order []string
+		h := newHandler(t, HandlerConfig{OrderKey: orderOf, HandleTimeout: 2500 * time.Millisecond, Handle: func(_ context.Context, d *Delivery) error {
+			time.Sleep(time.Second)
+			mu.Lock()
+			defer mu.Unlock()
+			order = append(order, string(d.Body))
+			return nil
+		}})
+		codes := make([]int, 5)
+		var wg sync.WaitGroup
+		for i := range 5 {
+			wg.Go(func() { codes[i] = post(h, fmt.Sprintf(`{"k":"a","n":%d}`, i)).Code })
+			synctest.Wait()
+		}
+		other := time.Now()
+		require.Equal(t, 200, post(h, `{"k":"b"}`).Code)
+		assert.Equal(t, time.Second, time.Since(other), "another key does not wait")
+		wg.Wait()
+		assert.Equal(t, []int{200, 200, 200, 503, 503}, codes)
+		mu.Lock()
+		defer mu.Unlock()
+		assert.Len(t, order, 4)
+		for i, n := range []int{0, 1, 2} {
+			assert.Contains(t, order, fmt.Sprintf(`{"k":"a","n":%d}`, n), i)
+		}
+	})
+}
+
+func TestQueueConfigIsChecked(t *testing.T) {
+	for _, cfg := range []QueueConfig{{Workers: -1}, {Size: -1}, {MaxAttempts: -1}, {MinWait: -1}, {MaxWait: -1}} {
+		_, err := NewQueue(cfg)
+		require.ErrorIs(t, err, kyckit.ErrInvalid)
+	}
+}
