@@ -101,6 +101,7 @@ func TestQueueGivesUp(t *testing.T) {
 		require.Equal(t, 200, post(h, `1`).Code)
 		synctest.Wait()
 		time.Sleep(10 * time.Second)
+		synctest.Wait()
 		assert.EqualValues(t, 3, calls.Load())
 		assert.Equal(t, []error{boom}, failed)
 		assert.Equal(t, 10*time.Second, time.Since(start))
