@@ -93,7 +93,7 @@ func (c *claims) read(payload []byte) (reason string) {
 
 // set takes one claim.
 func (c *claims) set(key, value []byte) (reason string) {
-	ok := true
+	var ok bool
 	switch string(key) {
 	case "attemptId":
 		if c.attemptID, ok = text(value); !ok || c.attemptID == "" {

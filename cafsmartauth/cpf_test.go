@@ -105,6 +105,10 @@ func FuzzNormalise(f *testing.F) {
 		for i := range digits {
 			require.True(t, digits[i] >= '0' && digits[i] <= '9')
 		}
-		checkDigits(digits)
+		if checkDigits(digits) {
+			other := []byte(digits)
+			other[10] = '0' + (other[10]-'0'+1)%10
+			require.False(t, checkDigits(string(other)), "two last digits cannot both be right")
+		}
 	})
 }

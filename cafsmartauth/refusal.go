@@ -65,9 +65,9 @@ func (e *NotAuthorizedError) Error() string {
 // Is makes the error match [ErrDenied] or [ErrPending].
 func (e *NotAuthorizedError) Is(target error) bool {
 	if e.Pending {
-		return target == ErrPending //nolint:errorlint // a sentinel is compared as it is
+		return target == ErrPending
 	}
-	return target == ErrDenied //nolint:errorlint // a sentinel is compared as it is
+	return target == ErrDenied
 }
 
 // Format implements fmt.Formatter: every verb writes a redacted form.

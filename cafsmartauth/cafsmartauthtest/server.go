@@ -23,7 +23,7 @@ const (
 // The credentials of a [Server] whose Config names none.
 const (
 	DefaultClientID     = "fake-client-id"
-	DefaultClientSecret = "fake-client-secret-of-at-least-32-bytes" //nolint:gosec // opens nothing
+	DefaultClientSecret = "fake-client-secret-of-at-least-32-bytes"
 )
 
 // Config configures a [Server]. The zero value is a server on loopback.

@@ -1,0 +1,146 @@
+package cafsmartauth
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/kyckit/kyckit"
+	"github.com/kyckit/kyckit/webhook"
+)
+
+// Every store of deliveries is a store of attempts.
+var _ Claims = webhook.Claims(nil)
+
+// store is a webhook.Claims of the test's own that keeps the rules of its
+// documentation.
+type store struct {
+	mu        sync.Mutex
+	held      map[string]time.Time // until when
+	done      map[string]time.Time
+	claimErr  error
+	commitErr error
+}
+
+func newStore() *store { return &store{held: map[string]time.Time{}, done: map[string]time.Time{}} }
+
+func (s *store) Claim(ctx context.Context, key string, lease time.Duration) (webhook.Claim, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := time.Now()
+	switch {
+	case ctx.Err() != nil:
+		return nil, ctx.Err()
+	case s.claimErr != nil:
+		return nil, s.claimErr
+	case s.done[key].After(now):
+		return nil, webhook.ErrDuplicate
+	case s.held[key].After(now):
+		return nil, webhook.ErrInProgress
+	}
+	s.held[key] = now.Add(lease)
+	return &held{s, key}, nil
+}
+
+type held struct {
+	s   *store
+	key string
+}
+
+func (h *held) Commit(_ context.Context, keep time.Duration) error {
+	h.s.mu.Lock()
+	defer h.s.mu.Unlock()
+	if h.s.commitErr != nil {
+		return h.s.commitErr
+	}
+	h.s.done[h.key] = time.Now().Add(keep)
+	return nil
+}
+
+func (h *held) Release(context.Context) error {
+	h.s.mu.Lock()
+	defer h.s.mu.Unlock()
+	delete(h.s.held, h.key)
+	return nil
+}
+
+func TestUseOnceRefusesTheSecondUse(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, s := range []Claims{newStore(), webhook.NewMemoryClaims(webhook.MemoryClaimsConfig{})} {
+			testSecondUse(t, s)
+		}
+	})
+}
+
+func testSecondUse(t *testing.T, s Claims) {
+	c := newClient(t, func(cfg *Config) { cfg.Leeway = time.Minute })
+	token := attestation(good())
+	a, err := c.VerifyAttestation(token, want)
+	require.NoError(t, err)
+	require.NoError(t, UseOnce(t.Context(), s, a))
+
+	// As long as it verifies, it is refused.
+	for {
+		again, err := c.VerifyAttestation(token, want)
+		if err != nil {
+			require.ErrorIs(t, err, ErrExpired)
+			break
+		}
+		err = UseOnce(t.Context(), s, again)
+		require.ErrorIs(t, err, ErrReplayed)
+		require.ErrorIs(t, err, kyckit.ErrConflict)
+		time.Sleep(500 * time.Millisecond)
+	}
+	other := *a
+	other.AttemptID = "fa01e0000000000000000002"
+	require.NoError(t, UseOnce(t.Context(), s, &other))
+}
+
+func TestUseOnceLetsOneOfManyIn(t *testing.T) {
+	s := newStore()
+	a := &Attestation{AttemptID: "x", ExpiresAt: time.Now().Add(time.Minute)}
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	in := 0
+	for range 64 {
+		wg.Go(func() {
+			if UseOnce(t.Context(), s, a) == nil {
+				mu.Lock()
+				in++
+				mu.Unlock()
+			}
+		})
+	}
+	wg.Wait()
+	assert.Equal(t, 1, in)
+}
+
+func TestUseOnceLetsNobodyInWhenTheStoreFails(t *testing.T) {
+	a := &Attestation{AttemptID: "x", ExpiresAt: time.Now().Add(time.Minute)}
+	s := newStore()
+	s.claimErr = errors.New("dial store.internal: key x")
+	err := UseOnce(t.Context(), s, a)
+	require.ErrorIs(t, err, kyckit.ErrUnavailable)
+	assert.NotContains(t, err.Error(), "store.internal")
+
+	// A lost commit leaves it unknown whether the attempt was used: it stays
+	// taken.
+	s = newStore()
+	s.commitErr = errors.New("lost")
+	require.ErrorIs(t, UseOnce(t.Context(), s, a), kyckit.ErrUnavailable)
+	s.commitErr = nil
+	require.ErrorIs(t, UseOnce(t.Context(), s, a), ErrReplayed)
+
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	require.ErrorIs(t, UseOnce(ctx, newStore(), a), context.Canceled)
+	require.ErrorIs(t, UseOnce(t.Context(), nil, a), kyckit.ErrInvalid)
+	require.ErrorIs(t, UseOnce(t.Context(), newStore(), nil), kyckit.ErrInvalid)
+	require.ErrorIs(t, UseOnce(t.Context(), newStore(), &Attestation{}), kyckit.ErrInvalid)
+}
