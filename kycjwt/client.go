@@ -85,7 +85,7 @@ func (c *Client) call(ctx context.Context, r Request) (*transport.Response, erro
 	switch body := r.Body.(type) {
 	case nil:
 	case *File:
-		if up, err = newUpload(call.Op, body); err != nil {
+		if up, err = newUpload(ctx, c.uploadLimit, call.Op, body); err != nil {
 			return nil, err
 		}
 		call.Body, call.Timeout, call.Repeatable = up.body(), uploadTimeout, false

@@ -2,6 +2,7 @@ package kycjwt
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -9,7 +10,6 @@ import (
 	"mime/multipart"
 	"net/textproto"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -34,7 +34,8 @@ type File struct {
 	// Reader supplies the file. It is read from its current position and not
 	// closed. With an io.Seeker an upload that met an expired token is replayed
 	// after the login; otherwise it ends in kyckit.ErrUnauthorized and the
-	// caller opens the file anew. A Read in progress cannot be interrupted.
+	// caller opens the file anew. When the call's context ends during a Read, the
+	// call returns at once and one goroutine waits for that Read to return.
 	Reader io.Reader
 	// Size is the length of the file in bytes. Zero means unknown: the form is
 	// then sent without a Content-Length. A Reader that yields more or less
@@ -62,6 +63,8 @@ func (Field) LogValue() slog.Value { return redact.Value("kycjwt.Field") }
 // upload is a form on its way. Its parts around the file are written once;
 // each send reads them and the file again.
 type upload struct {
+	ctx         context.Context // the call's; an upload lives as long as its call
+	limit       time.Duration   // of one send
 	contentType string
 	head, tail  []byte
 	file        io.Reader
@@ -69,7 +72,7 @@ type upload struct {
 	start       int64
 	size        int64 // 0 when unknown
 
-	reading sync.Mutex                 // held while the file is read or rewound
+	reading chan struct{}              // holds one value while the file is read or rewound
 	current atomic.Pointer[uploadBody] // the send that may read the file
 	failure atomic.Pointer[error]      // what the file's reader said, or one of the errors below
 }
@@ -78,12 +81,13 @@ var (
 	errShort = errors.New("the file is shorter than its Size")
 	errLong  = errors.New("the file is longer than its Size")
 	errCount = errors.New("the file's reader returned an impossible count")
+	errLate  = errors.New("the send took too long")
 	errStale = errors.New("another send reads the file")
 )
 
-func newUpload(op string, f *File) (*upload, error) {
+func newUpload(ctx context.Context, limit time.Duration, op string, f *File) (*upload, error) {
 	switch {
-	case f.Reader == nil:
+	case f == nil || f.Reader == nil:
 		return nil, invalid(op, "File.Reader is required")
 	case f.Name == "":
 		return nil, invalid(op, "File.Name is required")
@@ -95,7 +99,7 @@ func newUpload(op string, f *File) (*upload, error) {
 			return nil, invalid(op, "File.Field, Name and ContentType must not hold control characters")
 		}
 	}
-	u := &upload{file: f.Reader, size: f.Size}
+	u := &upload{ctx: ctx, limit: limit, file: f.Reader, size: f.Size, reading: make(chan struct{}, 1)}
 	if s, ok := f.Reader.(io.Seeker); ok {
 		// A pipe has a Seek that fails; it is then a plain reader.
 		if at, err := s.Seek(0, io.SeekCurrent); err == nil {
@@ -144,17 +148,36 @@ func (u *upload) body() transport.Body {
 // open starts the form anew. An earlier send, which net/http may still be
 // reading, gets no more of the file.
 func (u *upload) open() (io.ReadCloser, error) {
-	b := &uploadBody{u: u, head: u.head, tail: u.tail, left: u.size}
+	b := &uploadBody{u: u, head: u.head, tail: u.tail, left: u.size, closed: make(chan struct{})}
 	u.current.Store(b)
 	if u.seeker != nil {
-		u.reading.Lock()
-		defer u.reading.Unlock()
+		if err := u.acquire(b); err != nil {
+			return nil, err
+		}
+		defer u.release()
 		if _, err := u.seeker.Seek(u.start, io.SeekStart); err != nil {
 			return nil, u.fail(err)
 		}
 	}
 	return b, nil
 }
+
+// acquire waits until nobody reads the file, which a Read that hangs may
+// prevent for ever.
+func (u *upload) acquire(b *uploadBody) error {
+	select {
+	case u.reading <- struct{}{}:
+		return nil
+	case <-u.ctx.Done():
+		return u.ctx.Err()
+	case <-b.late:
+		return errLate
+	case <-b.closed:
+		return errStale
+	}
+}
+
+func (u *upload) release() { <-u.reading }
 
 // fail remembers why the file could not be read.
 func (u *upload) fail(err error) error {
@@ -193,78 +216,3 @@ func (readerError) Error() string   { return "the file's reader failed" }
 func (e readerError) Unwrap() error { return e.cause }
 
 func (readerError) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, readerError{}.Error()) }
-
-// uploadBody is one send of the form.
-type uploadBody struct {
-	u          *upload
-	head, tail []byte
-	left       int64 // of the file, when its size is known
-	ended      bool  // the file was read to its end
-}
-
-// Read yields the head, the file, the tail.
-func (b *uploadBody) Read(p []byte) (int, error) {
-	b.u.reading.Lock()
-	defer b.u.reading.Unlock()
-	if b.u.current.Load() != b {
-		return 0, errStale
-	}
-	if len(b.head) > 0 {
-		n := copy(p, b.head)
-		b.head = b.head[n:]
-		return n, nil
-	}
-	if !b.ended && len(p) > 0 {
-		n, err := b.readFile(p)
-		if n > 0 || err != nil {
-			return n, err
-		}
-	}
-	if !b.ended {
-		return 0, nil
-	}
-	if len(b.tail) == 0 {
-		return 0, io.EOF
-	}
-	n := copy(p, b.tail)
-	b.tail = b.tail[n:]
-	return n, nil
-}
-
-// readFile reads a piece of the file. At the end of a file of known size it
-// makes sure that nothing follows, before the form is completed.
-func (b *uploadBody) readFile(p []byte) (int, error) {
-	known := b.u.size > 0
-	var probe [1]byte
-	switch {
-	case known && b.left == 0:
-		p = probe[:]
-	case known && int64(len(p)) > b.left:
-		p = p[:b.left]
-	}
-	n, err := b.u.file.Read(p)
-	switch {
-	case n < 0 || n > len(p):
-		return 0, b.u.fail(errCount)
-	case known && b.left == 0 && n > 0:
-		return 0, b.u.fail(errLong)
-	}
-	b.left -= int64(n)
-	switch {
-	case err == io.EOF && known && b.left > 0: //nolint:errorlint // io.Reader's contract is io.EOF itself
-		return 0, b.u.fail(errShort)
-	case err == io.EOF: //nolint:errorlint // as above
-		b.ended = true
-		return n, nil
-	case err != nil:
-		return 0, b.u.fail(err)
-	}
-	return n, nil
-}
-
-// Close ends the send: what still reads it gets nothing more. It never waits
-// for a Read in progress.
-func (b *uploadBody) Close() error {
-	b.u.current.CompareAndSwap(b, nil)
-	return nil
-}
