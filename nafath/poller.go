@@ -1,7 +1,6 @@
 package nafath
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"hash/maphash"
@@ -133,7 +132,6 @@ type state struct {
 	mu       sync.Mutex
 	stopped  bool
 	looping  bool
-	cancel   context.CancelFunc // breaks off the checks in flight
 	sched    *poll.Scheduler[*entry]
 	open     map[string]*entry
 	memory   memory
@@ -193,16 +191,11 @@ func (p *Poller) Close() error {
 			p.end(e, e.status, errClosed("wait"))
 		}
 	}
-	cancel := p.cancel
 	p.mu.Unlock()
 	close(p.stop)
 	p.requests.Close()
 	p.details.Close()
 
-	if cancel != nil {
-		timer := time.AfterFunc(drainTime, cancel)
-		defer timer.Stop()
-	}
 	p.working.Wait()
 	close(p.closed)
 	return nil

@@ -17,20 +17,12 @@ func (p *state) kick() {
 	}
 }
 
-// startLoop starts the goroutine that serves the open verifications. It ends
-// when none is left.
-func (p *state) startLoop() {
+// loop serves the open verifications. It ends when none is left.
+func (p *state) loop() {
 	// Checks serve every caller who waits, now or later, so they hang on the
 	// Poller's life and on nobody's context.
 	ctx, cancel := context.WithCancel(context.Background()) //nolint:forbidigo // see above
-	p.cancel = cancel
-	p.working.Go(func() {
-		defer cancel()
-		p.loop(ctx)
-	})
-}
-
-func (p *state) loop(ctx context.Context) {
+	defer cancel()
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	stop := p.stop
@@ -44,7 +36,9 @@ func (p *state) loop(ctx context.Context) {
 		case <-timer.C:
 		case <-p.wake:
 		case <-stop:
-			stop = nil // only checks in flight are left; their answers wake the loop
+			// Only checks in flight are left; their answers wake the loop.
+			stop = nil
+			defer time.AfterFunc(drainTime, cancel).Stop()
 		}
 	}
 }

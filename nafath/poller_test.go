@@ -29,7 +29,7 @@ func inTenant(t *testing.T, fake nafathtest.Config, change func(*nafath.PollerCo
 	synctest.Test(t, func(t *testing.T) {
 		fake.InMemory = true
 		tt := tenant{Server: nafathtest.NewServer(fake)}
-		defer tt.Server.Close()
+		defer tt.Close()
 		var err error
 		tt.client, err = nafath.New(tt.ClientConfig())
 		require.NoError(t, err)

@@ -146,7 +146,7 @@ func (p *state) add(tx Transaction) *entry {
 	p.open[tx.TransID] = e
 	if !p.looping {
 		p.looping = true
-		p.startLoop()
+		p.working.Go(p.loop)
 	}
 	p.kick()
 	return e

@@ -49,7 +49,6 @@ type shortlist[T any] struct {
 	wake   time.Duration
 	until  time.Duration
 	left   int
-	guard  bool
 }
 
 // Next returns what to do at now. With Nothing it returns when to ask again at

@@ -16,20 +16,20 @@ type Config struct {
 type Outcome int
 
 const (
-	// Open: the item is still open.
+	// Open means that the item is still open.
 	Open Outcome = iota
-	// Ended: the item ended because somebody acted. The curve learns from it.
+	// Ended means that the item ended because somebody acted. The curve learns from it.
 	Ended
-	// Lapsed: the item ended by itself, which nobody waits for.
+	// Lapsed means that the item ended by itself, which nobody waits for.
 	Lapsed
-	// Failed: no usable answer; the item backs off.
+	// Failed means that no usable answer came; the item backs off.
 	Failed
-	// Denied: the access token was refused and has been dropped; once in a row
+	// Denied means that the access token was refused and has been dropped; once in a row
 	// it is asked again without backing off.
 	Denied
-	// Limited: 429; nothing was learned and the item is not to blame.
+	// Limited means a 429: nothing was learned and the item is not to blame.
 	Limited
-	// Dropped: the check was broken off by its caller.
+	// Dropped means that the check was broken off by its caller.
 	Dropped
 )
 

@@ -1,0 +1,146 @@
+package poll
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func inGate(t *testing.T, limit int, f func(t *testing.T, g *Gate)) {
+	synctest.Test(t, func(t *testing.T) {
+		epoch := time.Now()
+		f(t, NewGate(NewWindow(limit, false, false, 0), func() time.Duration { return time.Since(epoch) }))
+	})
+}
+
+func TestGateServesInOrder(t *testing.T) {
+	inGate(t, 10, func(t *testing.T, g *Gate) {
+		var mu sync.Mutex
+		var order []int
+		var wg sync.WaitGroup
+		for i := range 15 {
+			wg.Go(func() {
+				time.Sleep(time.Duration(i) * time.Millisecond)
+				sent, err := g.Enter(t.Context(), false)
+				assert.NoError(t, err)
+				mu.Lock()
+				order = append(order, i)
+				mu.Unlock()
+				g.Leave(sent, false, 0)
+			})
+		}
+		wg.Wait()
+		for i, got := range order {
+			assert.Equal(t, i, got)
+		}
+		assert.Greater(t, g.now(), 80*sec)
+		assert.Less(t, g.now(), 100*sec)
+	})
+}
+
+func TestGateRefusesAtOnceWhatComesTooLate(t *testing.T) {
+	inGate(t, 10, func(t *testing.T, g *Gate) {
+		sent, err := g.Enter(t.Context(), false)
+		require.NoError(t, err)
+		g.Leave(sent, false, 0)
+		ctx, cancel := context.WithTimeout(t.Context(), 3*sec)
+		defer cancel()
+		before := g.now()
+		_, err = g.Enter(ctx, false)
+		var late *LateError
+		require.ErrorAs(t, err, &late)
+		assert.Equal(t, before, g.now(), "without waiting")
+		assert.InDelta(t, 6.1, late.After.Seconds(), 0.1)
+
+		// A deadline that allows for the slot waits for it.
+		ctx, cancel = context.WithTimeout(t.Context(), 7*sec)
+		defer cancel()
+		_, err = g.Enter(ctx, false)
+		assert.NoError(t, err)
+	})
+}
+
+func TestGateTellsWaitersWhomAPauseMakesLate(t *testing.T) {
+	inGate(t, 10, func(t *testing.T, g *Gate) {
+		sent, err := g.Enter(t.Context(), false)
+		require.NoError(t, err)
+		ctx, cancel := context.WithTimeout(t.Context(), 20*sec)
+		defer cancel()
+		got := make(chan error, 1)
+		go func() {
+			_, err := g.Enter(ctx, false)
+			got <- err
+		}()
+		synctest.Wait()
+		time.Sleep(sec)
+		g.Leave(sent, true, 90*sec)
+		var late *LateError
+		require.ErrorAs(t, <-got, &late)
+		assert.Equal(t, sec, g.now())
+		assert.InDelta(t, 90, late.After.Seconds(), 1)
+	})
+}
+
+func TestGateLeavesNothingBehindForThoseWhoGiveUp(t *testing.T) {
+	inGate(t, 10, func(t *testing.T, g *Gate) {
+		sent, err := g.Enter(t.Context(), false)
+		require.NoError(t, err)
+		g.Leave(sent, false, 0)
+		ctx, cancel := context.WithCancel(t.Context())
+		var wg sync.WaitGroup
+		for range 50 {
+			wg.Go(func() {
+				_, err := g.Enter(ctx, false)
+				assert.ErrorIs(t, err, context.Canceled)
+			})
+		}
+		synctest.Wait()
+		waiting, _, _ := g.Stats()
+		assert.Equal(t, 50, waiting)
+		cancel()
+		wg.Wait()
+		_, err = g.Enter(t.Context(), false)
+		require.NoError(t, err)
+		assert.Less(t, g.now(), 7*sec, "their slots were not spent")
+		_, err = g.Enter(ctx, false)
+		assert.ErrorIs(t, err, context.Canceled)
+	})
+}
+
+func TestGatePutsARefusedCallerInFront(t *testing.T) {
+	inGate(t, 10, func(t *testing.T, g *Gate) {
+		sent, err := g.Enter(t.Context(), false)
+		require.NoError(t, err)
+		done := make(chan string, 2)
+		go func() { _, _ = g.Enter(t.Context(), false); done <- "new" }()
+		synctest.Wait()
+		g.Leave(sent, true, 0)
+		go func() { _, _ = g.Enter(t.Context(), true); done <- "again" }()
+		assert.Equal(t, "again", <-done)
+		assert.Equal(t, "new", <-done)
+	})
+}
+
+func TestGateCloses(t *testing.T) {
+	inGate(t, 1, func(t *testing.T, g *Gate) {
+		sent, err := g.Enter(t.Context(), false)
+		require.NoError(t, err)
+		got := make(chan error, 2)
+		for range 2 {
+			go func() { _, err := g.Enter(t.Context(), false); got <- err }()
+		}
+		synctest.Wait()
+		g.Close()
+		require.ErrorIs(t, <-got, ErrClosed)
+		require.ErrorIs(t, <-got, ErrClosed)
+		g.Leave(sent, false, 0) // a request in flight still reports
+		_, err = g.Enter(t.Context(), false)
+		assert.True(t, errors.Is(err, ErrClosed))
+	})
+}

@@ -1,0 +1,329 @@
+package poll
+
+import (
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func newTest(limit int) *Scheduler[string] {
+	return NewScheduler[string](Config{Limit: limit, Floor: 2 * sec, MaxFlight: 8}, 0)
+}
+
+// sent is one check of a test run.
+type sent struct {
+	at   time.Duration
+	name string
+}
+
+// drive runs s from one time to another; every check is answered at once with
+// what answer says, which may add and hint.
+func drive(s *Scheduler[string], from, to time.Duration, answer func(at time.Duration, it *Item[string]) Outcome) (log []sent, gaveUp []string) {
+	for now := from; now < to; {
+		action, it, wake := s.Next(now)
+		switch action {
+		case Check:
+			log = append(log, sent{now, it.Value})
+			o := answer(now, it)
+			over := s.Done(now, it, o, 0)
+			if o == Ended || o == Lapsed || over {
+				s.Remove(it)
+			}
+		case GiveUp:
+			gaveUp = append(gaveUp, it.Value)
+			s.Remove(it)
+		default:
+			now = max(now+time.Millisecond, wake)
+		}
+	}
+	return log, gaveUp
+}
+
+func open(time.Duration, *Item[string]) Outcome { return Open }
+
+func times(log []sent, name string) (at []time.Duration) {
+	for _, c := range log {
+		if c.name == name {
+			at = append(at, c.at)
+		}
+	}
+	return at
+}
+
+func TestFloorBetweenChecksOfOneItem(t *testing.T) {
+	s := newTest(600)
+	s.Add(10*sec, 0, 0, time.Hour, "a")
+	log, _ := drive(s, 10*sec, time.Minute, open)
+	at := times(log, "a")
+	assert.Equal(t, 12*sec, at[0], "the creation counts as a look")
+	for i := 1; i < len(at); i++ {
+		assert.GreaterOrEqual(t, at[i]-at[i-1], 2*sec)
+	}
+	assert.InDelta(t, 24, len(at), 1, "and no slower, when alone")
+}
+
+func TestNoSecondCheckWhileOneIsInFlight(t *testing.T) {
+	s := newTest(600)
+	s.Add(0, 0, 0, time.Hour, "a")
+	action, it, _ := s.Next(10 * sec)
+	require.Equal(t, Check, action)
+	for now := 10 * sec; now < 30*sec; now += 100 * time.Millisecond {
+		s.Hint(it)
+		action, _, _ := s.Next(now)
+		require.Equal(t, Nothing, action)
+	}
+	s.Done(30*sec, it, Open, 0)
+	action, _, _ = s.Next(30 * sec)
+	assert.Equal(t, Check, action)
+}
+
+func TestInFlightIsBounded(t *testing.T) {
+	s := newTest(6000)
+	for range 100 {
+		s.Add(0, 0, 0, time.Hour, "x")
+	}
+	n := 0
+	for now := 10 * sec; now < 12*sec; now += 10 * time.Millisecond {
+		if action, _, _ := s.Next(now); action == Check {
+			n++
+		}
+	}
+	assert.Equal(t, 8, n)
+}
+
+func TestErrorsBackOffWithoutHoldingUpOthers(t *testing.T) {
+	s := newTest(60)
+	s.Add(0, 0, 0, time.Hour, "bad")
+	s.Add(0, 0, 0, time.Hour, "good")
+	log, _ := drive(s, 0, 10*time.Minute, func(_ time.Duration, it *Item[string]) Outcome {
+		if it.Value == "bad" {
+			return Failed
+		}
+		return Open
+	})
+	bad, good := times(log, "bad"), times(log, "good")
+	var gaps []time.Duration
+	for i := 1; i < len(bad); i++ {
+		gaps = append(gaps, bad[i]-bad[i-1])
+	}
+	for i, want := range []float64{2, 4, 8, 16, 30, 30, 30} {
+		assert.InDelta(t, want, gaps[i].Seconds(), 2.5)
+	}
+	assert.Less(t, len(bad), 30)
+	assert.Greater(t, len(good), 250)
+}
+
+func TestRefusedTokenIsAskedAgainOnce(t *testing.T) {
+	s := newTest(60)
+	s.Add(0, 0, 0, time.Hour, "a")
+	log, _ := drive(s, 0, 2*time.Minute, func(time.Duration, *Item[string]) Outcome { return Denied })
+	at := times(log, "a")
+	assert.InDelta(t, 2, (at[1] - at[0]).Seconds(), 0.5)
+	assert.InDelta(t, 2, (at[2] - at[1]).Seconds(), 0.5)
+	assert.InDelta(t, 4, (at[3] - at[2]).Seconds(), 0.5)
+	assert.InDelta(t, 8, (at[4] - at[3]).Seconds(), 0.5)
+}
+
+func TestNobodyStarves(t *testing.T) {
+	const limit = 60
+	for _, n := range []int{1, 3, 10, 40, 700} {
+		s := newTest(limit)
+		rng := rand.New(rand.NewPCG(9, uint64(n)))
+		// Old items look hopeless beside a stream of fresh ones.
+		teach(s, rng)
+		last := map[*Item[string]]time.Duration{}
+		for range n {
+			last[s.Add(0, 10*time.Minute, 10*time.Minute, 24*time.Hour, "old")] = 0
+		}
+		turn := time.Duration(float64(n+1) / limit * float64(time.Minute))
+		bound := max(6*sec, 3*turn) + sec
+		worst := time.Duration(0)
+		fresh := s.Add(0, 0, 0, 24*time.Hour, "fresh")
+		drive(s, 0, 20*turn+5*time.Minute, func(at time.Duration, it *Item[string]) Outcome {
+			if it == fresh {
+				// Always as good as new.
+				e := &s.open[it.at]
+				e.born = at
+				return Open
+			}
+			worst = max(worst, at-last[it])
+			last[it] = at
+			return Open
+		})
+		for _, at := range last {
+			worst = max(worst, 20*turn+5*time.Minute-at)
+		}
+		assert.LessOrEqualf(t, worst, bound, "%d pending", n)
+	}
+}
+
+// teach makes early ends likely and late ones not.
+func teach[T any](s *Scheduler[T], rng *rand.Rand) {
+	watch(s.curve, 2000, 2, func() float64 {
+		if rng.Float64() < 0.3 {
+			return 1e9
+		}
+		return 2 + rng.ExpFloat64()*5
+	})
+}
+
+func TestHintsComeNextButRarely(t *testing.T) {
+	s := newTest(60)
+	items := map[string]*Item[string]{}
+	for _, name := range []string{"a", "b", "c", "d", "e", "f", "g", "h"} {
+		items[name] = s.Add(0, 0, 0, time.Hour, name)
+	}
+	drive(s, 0, 2*time.Minute, open)
+	now := 2 * time.Minute
+	hinted := 0
+	for ; now < 7*time.Minute; now += 50 * time.Millisecond { // 20 a second for one item
+		s.Hint(items["a"])
+		action, it, _ := s.Next(now)
+		if action == Check {
+			if it.fromHint {
+				hinted++
+				assert.Same(t, items["a"], it)
+			}
+			s.Done(now, it, Open, 0)
+		}
+	}
+	assert.LessOrEqual(t, hinted, 60, "once in 5 s")
+	assert.Greater(t, hinted, 50)
+
+	hinted = 0
+	for ; now < 12*time.Minute; now += 50 * time.Millisecond { // 20 a second for all
+		for _, it := range items {
+			s.Hint(it)
+		}
+		action, it, _ := s.Next(now)
+		if action == Check {
+			if it.fromHint {
+				hinted++
+			}
+			s.Done(now, it, Open, 0)
+		}
+	}
+	assert.LessOrEqual(t, hinted, 5*60/4+15, "a quarter of the budget")
+	assert.Greater(t, hinted, 60)
+}
+
+func TestHintIsFollowedInTheNextSlot(t *testing.T) {
+	s := newTest(60)
+	for range 30 {
+		s.Add(0, 0, 0, time.Hour, "x")
+	}
+	drive(s, 0, time.Minute, open)
+	now := 70 * sec
+	for _, it := range []int{3, 17, 29} {
+		last := s.open[it].item
+		if s.open[it].due > now {
+			continue
+		}
+		s.Hint(last)
+		var action Action
+		var got *Item[string]
+		for action != Check {
+			now += 100 * time.Millisecond
+			action, got, _ = s.Next(now)
+		}
+		assert.Same(t, last, got)
+		s.Done(now, got, Open, 0)
+		now += 10 * sec
+	}
+}
+
+func TestLastCheckAtTheDeadline(t *testing.T) {
+	s := newTest(60)
+	s.Add(0, 0, 0, 61*sec, "a")
+	log, gaveUp := drive(s, 0, 2*time.Minute, open)
+	at := times(log, "a")
+	assert.Equal(t, 61*sec, at[len(at)-1])
+	assert.LessOrEqual(t, at[len(at)-2], 59*sec, "room is kept for it")
+	assert.Empty(t, gaveUp)
+	assert.Zero(t, s.Pending())
+
+	// A failing item does not miss it by backing off.
+	s = newTest(60)
+	s.Add(0, 0, 0, 50*sec, "b")
+	log, _ = drive(s, 0, 2*time.Minute, func(time.Duration, *Item[string]) Outcome { return Failed })
+	at = times(log, "b")
+	assert.Equal(t, 50*sec, at[len(at)-1])
+}
+
+func TestNoEndlessWaitForALastCheck(t *testing.T) {
+	s := newTest(60)
+	it := s.Add(0, 0, 0, 10*sec, "a")
+	_, got, _ := s.Next(5 * sec)
+	require.Same(t, it, got)
+	s.Done(5*sec, it, Limited, time.Hour)
+	log, gaveUp := drive(s, 5*sec, 5*time.Minute, open)
+	assert.Empty(t, log)
+	assert.Equal(t, []string{"a"}, gaveUp)
+}
+
+func TestTenThousandRestoredCauseNoBurst(t *testing.T) {
+	s := newTest(6000)
+	for range 10_000 {
+		s.Add(0, 2*time.Minute, 2*time.Minute, 3*time.Minute, "x")
+	}
+	perSecond := map[time.Duration]int{}
+	checks, gaveUp := drive(s, 0, 10*time.Minute, func(at time.Duration, _ *Item[string]) Outcome {
+		perSecond[at.Truncate(sec)]++
+		return Open
+	})
+	for at, n := range perSecond {
+		require.LessOrEqualf(t, n, 106, "at %v", at)
+	}
+	assert.Zero(t, s.Pending())
+	assert.Empty(t, gaveUp, "each got its last check")
+	assert.Greater(t, len(checks), 25_000)
+	arrivals := make([]time.Duration, len(checks))
+	for i, c := range checks {
+		arrivals[i] = c.at
+	}
+	assert.Zero(t, strict(arrivals, 6000, 0))
+}
+
+func TestRemovalWhileInFlight(t *testing.T) {
+	s := newTest(60)
+	a := s.Add(0, 0, 0, time.Hour, "a")
+	b := s.Add(0, 0, 0, time.Hour, "b")
+	_, it, _ := s.Next(10 * sec)
+	s.Remove(it)
+	s.Remove(it)
+	assert.False(t, s.Hint(it))
+	s.Done(11*sec, it, Open, 0)
+	assert.Zero(t, s.Flight())
+	assert.Equal(t, 1, s.Pending())
+	other := a
+	if it == a {
+		other = b
+	}
+	_, got, _ := s.Next(12 * sec)
+	assert.Same(t, other, got)
+}
+
+func TestShortlistAgreesWithTheFullComparison(t *testing.T) {
+	rng := rand.New(rand.NewPCG(5, 5))
+	tp := newTop[int](10)
+	var best []float64
+	for i := range 1000 {
+		v := rng.Float64()
+		best = append(best, v)
+		tp.offer(v, &Item[int]{Value: i})
+	}
+	kept := tp.items(nil)
+	require.Len(t, kept, 10)
+	for _, it := range kept {
+		higher := 0
+		for _, v := range best {
+			if v > best[it.Value] {
+				higher++
+			}
+		}
+		assert.Less(t, higher, 10)
+	}
+}
