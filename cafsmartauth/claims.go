@@ -2,17 +2,23 @@ package cafsmartauth
 
 import (
 	"errors"
-	"time"
 
 	"github.com/golang-jwt/jwt/v5"
 
 	"github.com/kyckit/kyckit/webhook"
 )
 
+// documentedHeader is {"alg":"HS256","typ":"JWT"}, which needs no pass.
+const documentedHeader = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9"
+
 // checkHeader is the strict pass over the header of a token whose MAC is right.
 // Parameters nobody knows are ignored, as the JWT standard demands; those that
 // change how a token is to be read are refused.
-func checkHeader(header []byte) (reason string) {
+func checkHeader(encoded string) (reason string) {
+	header, err := strictBase64.DecodeString(encoded)
+	if err != nil || !canonical(encoded) {
+		return "the header is not canonical base64url"
+	}
 	if webhook.DecodeStrict(header, nil) != nil {
 		return "the header is not strict JSON"
 	}
@@ -53,7 +59,7 @@ type claims struct {
 	attemptID, peopleID, policyID string
 	isAuthorized                  bool
 	isNewContext                  *bool
-	exp, iat, nbf                 int64
+	exp, iat, nbf                 jwt.NumericDate // the zero time where absent
 
 	decided bool   // isAuthorized was there
 	foreign bool   // iss or personId was there
@@ -84,7 +90,7 @@ func (c *claims) read(payload []byte) (reason string) {
 		return "the payload has no policyId"
 	case !c.decided:
 		return "the payload has no isAuthorized"
-	case c.exp == 0:
+	case c.exp.IsZero():
 		return "the payload has no exp"
 	default:
 		return ""
@@ -119,15 +125,15 @@ func (c *claims) set(key, value []byte) (reason string) {
 		}
 		c.isNewContext = &b
 	case "exp":
-		if c.exp, ok = seconds(value); !ok {
+		if c.exp.Time, ok = seconds(value); !ok {
 			return "has an exp that is not a whole number of seconds"
 		}
 	case "iat":
-		if c.iat, ok = seconds(value); !ok {
+		if c.iat.Time, ok = seconds(value); !ok {
 			return "has an iat that is not a whole number of seconds"
 		}
 	case "nbf":
-		if c.nbf, ok = seconds(value); !ok {
+		if c.nbf.Time, ok = seconds(value); !ok {
 			return "has an nbf that is not a whole number of seconds"
 		}
 	case "iss", "personId":
@@ -145,13 +151,13 @@ func (c *claims) accessToken() bool {
 // The methods of jwt.Claims. Attestations have no issuer, subject or audience.
 
 // GetExpirationTime implements jwt.Claims.
-func (c *claims) GetExpirationTime() (*jwt.NumericDate, error) { return numericDate(c.exp), nil }
+func (c *claims) GetExpirationTime() (*jwt.NumericDate, error) { return date(&c.exp), nil }
 
 // GetIssuedAt implements jwt.Claims.
-func (c *claims) GetIssuedAt() (*jwt.NumericDate, error) { return numericDate(c.iat), nil }
+func (c *claims) GetIssuedAt() (*jwt.NumericDate, error) { return date(&c.iat), nil }
 
 // GetNotBefore implements jwt.Claims.
-func (c *claims) GetNotBefore() (*jwt.NumericDate, error) { return numericDate(c.nbf), nil }
+func (c *claims) GetNotBefore() (*jwt.NumericDate, error) { return date(&c.nbf), nil }
 
 // GetIssuer implements jwt.Claims.
 func (c *claims) GetIssuer() (string, error) { return "", nil }
@@ -162,9 +168,10 @@ func (c *claims) GetSubject() (string, error) { return "", nil }
 // GetAudience implements jwt.Claims.
 func (c *claims) GetAudience() (jwt.ClaimStrings, error) { return nil, nil }
 
-func numericDate(sec int64) *jwt.NumericDate {
-	if sec == 0 {
+// date is nil for a claim that is absent.
+func date(d *jwt.NumericDate) *jwt.NumericDate {
+	if d.IsZero() {
 		return nil
 	}
-	return &jwt.NumericDate{Time: time.Unix(sec, 0)}
+	return d
 }

@@ -28,6 +28,14 @@ func normalise(cpf string) (digits string, ok bool) {
 	if len(cpf) < cpfDigits || len(cpf) > cpfDigits+3 {
 		return "", false
 	}
+	if len(cpf) == cpfDigits {
+		for i := range cpfDigits {
+			if cpf[i]-'0' > 9 {
+				return "", false
+			}
+		}
+		return cpf, true
+	}
 	var buf [cpfDigits]byte
 	n := 0
 	for i := range len(cpf) {
@@ -47,13 +55,7 @@ func normalise(cpf string) (digits string, ok bool) {
 			return "", false
 		}
 	}
-	if n != cpfDigits {
-		return "", false
-	}
-	if len(cpf) == cpfDigits {
-		return cpf, true
-	}
-	return string(buf[:]), true
+	return string(buf[:]), n == cpfDigits
 }
 
 // punctuate writes 11 digits as ddd.ddd.ddd-dd.

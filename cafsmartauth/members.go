@@ -3,6 +3,7 @@ package cafsmartauth
 import (
 	"bytes"
 	"encoding/json"
+	"time"
 )
 
 // members calls visit with each key and value of a JSON object, in order, until
@@ -54,12 +55,7 @@ func value(b []byte, i int) int {
 	for i < len(b) {
 		switch b[i] {
 		case '"':
-			for i++; i < len(b) && b[i] != '"'; i++ {
-				if b[i] == '\\' {
-					i++
-				}
-			}
-			i = min(i+1, len(b))
+			i = quoted(b, i)
 		case '{', '[':
 			depth++
 			i++
@@ -69,9 +65,7 @@ func value(b []byte, i int) int {
 		case ',', ':', ' ', '\t', '\n', '\r':
 			i++ // only between the values of a nested one
 		default:
-			for i < len(b) && bytes.IndexByte(endOfWord, b[i]) < 0 {
-				i++
-			}
+			i = word(b, i)
 		}
 		if depth <= 0 {
 			return i
@@ -80,8 +74,31 @@ func value(b []byte, i int) int {
 	return i
 }
 
-// endOfWord is what can follow a number or a literal.
-var endOfWord = []byte(",:}] \t\r\n")
+// quoted returns the index after the string that begins at i.
+func quoted(b []byte, i int) int {
+	end := bytes.IndexByte(b[i+1:], '"') + i + 1
+	if bytes.IndexByte(b[i+1:end], '\\') < 0 {
+		return end + 1
+	}
+	for i++; i < len(b) && b[i] != '"'; i++ {
+		if b[i] == '\\' {
+			i++
+		}
+	}
+	return min(i+1, len(b))
+}
+
+// word returns the index after the number or literal that begins at i.
+func word(b []byte, i int) int {
+	for i < len(b) {
+		switch b[i] {
+		case ',', '}', ']', ' ', '\t', '\r', '\n':
+			return i
+		}
+		i++
+	}
+	return i
+}
 
 // text reads a JSON string.
 func text(value []byte) (string, bool) {
@@ -111,15 +128,15 @@ func boolean(value []byte) (b, ok bool) {
 const maxSeconds = 100_000_000_000
 
 // seconds reads a time as a positive whole number of seconds since 1970.
-func seconds(value []byte) (int64, bool) {
+func seconds(value []byte) (time.Time, bool) {
 	n := int64(0)
 	for _, c := range value {
 		if c < '0' || c > '9' {
-			return 0, false
+			return time.Time{}, false
 		}
 		if n = n*10 + int64(c-'0'); n >= maxSeconds {
-			return 0, false
+			return time.Time{}, false
 		}
 	}
-	return n, n > 0
+	return time.Unix(n, 0), n > 0
 }
