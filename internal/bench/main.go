@@ -19,6 +19,7 @@ import (
 func groups() []func() ([]group, error) {
 	return []func() ([]group, error){
 		mint,
+		attestation,
 		token,
 		call,
 	}
