@@ -45,8 +45,9 @@ type Tuning struct {
 	// Logger receives one record an [Event]: at debug, failures at warn. Nil
 	// means no logging.
 	Logger *slog.Logger
-	// OnEvent is called for each [Event], from the goroutine that caused it;
-	// it must return quickly. Nil means none.
+	// OnEvent is called for each [Event], perhaps from several goroutines at
+	// once and after callers already have their token. It must return quickly.
+	// Nil means none.
 	OnEvent func(Event)
 }
 
@@ -80,7 +81,7 @@ type Cache struct {
 	current atomic.Pointer[entry]
 	base    time.Time
 
-	source  Source
+	fetch   func(context.Context) (Token, error) // a closure, which no dumper of structures looks into
 	early   time.Duration
 	timeout time.Duration
 	logger  *slog.Logger
@@ -114,7 +115,7 @@ func NewCache(cfg CacheConfig) (*Cache, error) {
 	}
 	c := &Cache{
 		base:    time.Now(),
-		source:  cfg.Source,
+		fetch:   cfg.Source.Token,
 		early:   cfg.Tuning.Early,
 		timeout: cfg.Tuning.Timeout,
 		logger:  cfg.Tuning.Logger,

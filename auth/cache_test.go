@@ -1,7 +1,13 @@
 package auth_test
 
 import (
+	"bytes"
 	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -13,6 +19,7 @@ import (
 
 	"github.com/kyckit/kyckit"
 	"github.com/kyckit/kyckit/auth"
+	"github.com/kyckit/kyckit/auth/authtest"
 )
 
 func TestTenThousandColdCallersShareOneExchange(t *testing.T) {
@@ -50,4 +57,316 @@ func TestTenThousandColdCallersShareOneExchange(t *testing.T) {
 		wg.Wait()
 		assert.EqualValues(t, 1, asked.Load())
 	})
+}
+
+func TestCloseEndsTheExchangeAndKeepsTheToken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		src := &counted{next: func(ctx context.Context, n int) (auth.Token, error) {
+			if n == 1 {
+				return token("one", time.Minute), nil
+			}
+			<-ctx.Done()
+			return auth.Token{}, ctx.Err()
+		}}
+		c := newCache(t, src)
+		_, err := c.Token(t.Context())
+		require.NoError(t, err)
+		time.Sleep(58 * time.Second)
+		_, err = c.Token(t.Context()) // begins a refresh that hangs
+		require.NoError(t, err)
+		synctest.Wait()
+		require.EqualValues(t, 2, src.calls.Load())
+		require.NoError(t, c.Close())
+		require.NoError(t, c.Close())
+		tok, err := c.Token(t.Context())
+		require.NoError(t, err)
+		assert.Equal(t, "one", tok.Access.Reveal())
+		time.Sleep(2 * time.Second)
+		_, err = c.Token(t.Context())
+		require.ErrorIs(t, err, kyckit.ErrUnavailable)
+		require.NotErrorIs(t, err, context.Canceled)
+		assert.EqualValues(t, 2, src.calls.Load())
+	})
+}
+
+func TestExchangeThatHangsEndsInTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, err := auth.NewCache(auth.CacheConfig{
+			Source: auth.SourceFunc(func(ctx context.Context) (auth.Token, error) {
+				<-ctx.Done()
+				return auth.Token{}, ctx.Err()
+			}),
+			Tuning: auth.Tuning{Timeout: 7 * time.Second},
+		})
+		require.NoError(t, err)
+		start := time.Now()
+		_, err = c.Token(t.Context())
+		require.ErrorIs(t, err, kyckit.ErrUnavailable)
+		require.NotErrorIs(t, err, context.DeadlineExceeded, "the caller's deadline did not pass")
+		assert.Equal(t, 7*time.Second, time.Since(start))
+	})
+}
+
+func TestSourceThatEndsItsGoroutineTrapsNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCache(t, auth.SourceFunc(func(context.Context) (auth.Token, error) {
+			runtime.Goexit()
+			return auth.Token{}, nil
+		}))
+		_, err := c.Token(t.Context())
+		require.ErrorIs(t, err, kyckit.ErrUnavailable)
+	})
+}
+
+func TestSourcesThatMisbehave(t *testing.T) {
+	for name, tc := range map[string]struct {
+		tok  auth.Token
+		err  error
+		kind error
+	}{
+		"empty":   {auth.Token{}, nil, kyckit.ErrDecode},
+		"expired": {auth.Token{Access: kyckit.NewSecret("a"), Expiry: time.Unix(1, 0)}, nil, kyckit.ErrDecode},
+		"foreign": {auth.Token{}, errors.New("planted"), kyckit.ErrUnavailable},
+		"kyckit":  {auth.Token{}, fmt.Errorf("planted: %w", &kyckit.Error{Kind: kyckit.ErrForbidden}), kyckit.ErrForbidden},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c := newCache(t, &counted{next: func(context.Context, int) (auth.Token, error) { return tc.tok, tc.err }})
+				_, err := c.Token(t.Context())
+				require.ErrorIs(t, err, tc.kind)
+				assert.NotContains(t, err.Error(), "planted")
+				var e *kyckit.Error
+				require.ErrorAs(t, err, &e)
+				assert.Positive(t, e.RetryAfter)
+			})
+		})
+	}
+}
+
+func TestCallerWhoseContextHasEndedStartsNothing(t *testing.T) {
+	src := &counted{next: func(context.Context, int) (auth.Token, error) { return token("one", time.Hour), nil }}
+	c := newCache(t, src)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err := c.Token(ctx)
+	require.ErrorIs(t, err, context.Canceled)
+	assert.Zero(t, src.calls.Load())
+	_, err = c.Token(t.Context())
+	require.NoError(t, err)
+	_, err = c.Token(ctx)
+	require.NoError(t, err, "a token at hand costs no wait")
+}
+
+func TestTokenDiesAtItsExpiryAndNotBefore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		src := &counted{next: func(_ context.Context, n int) (auth.Token, error) {
+			if n == 1 {
+				return token("one", time.Minute), nil
+			}
+			return auth.Token{}, &kyckit.Error{Kind: kyckit.ErrUnauthorized}
+		}}
+		c := newCache(t, src)
+		tok, err := c.Token(t.Context())
+		require.NoError(t, err)
+		for time.Until(tok.Expiry) > time.Nanosecond {
+			_, err = c.Token(t.Context())
+			require.NoError(t, err)
+			time.Sleep(min(time.Second, time.Until(tok.Expiry)-time.Nanosecond))
+		}
+		_, err = c.Token(t.Context())
+		require.NoError(t, err)
+		asked := src.calls.Load()
+		assert.LessOrEqual(t, asked, int32(6), "refused credentials are paced while the token lives, too")
+		time.Sleep(time.Nanosecond)
+		_, err = c.Token(t.Context())
+		require.ErrorIs(t, err, kyckit.ErrUnauthorized)
+	})
+}
+
+func TestEarlyIsAtMostAFifthOfTheLifetime(t *testing.T) {
+	for _, tc := range []struct{ early, life, from, to time.Duration }{
+		{0, time.Hour, time.Hour - 60*time.Second, time.Hour - 30*time.Second},
+		{0, time.Minute, 48 * time.Second, 54 * time.Second},
+		{10 * time.Second, time.Hour, time.Hour - 10*time.Second, time.Hour - 5*time.Second},
+		{time.Hour, 10 * time.Minute, 8 * time.Minute, 9 * time.Minute},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			src := &counted{next: func(context.Context, int) (auth.Token, error) { return token("one", tc.life), nil }}
+			c, err := auth.NewCache(auth.CacheConfig{Source: src, Tuning: auth.Tuning{Early: tc.early}})
+			require.NoError(t, err)
+			start := time.Now()
+			for src.calls.Load() < 2 {
+				_, err = c.Token(t.Context())
+				require.NoError(t, err)
+				synctest.Wait()
+				time.Sleep(10 * time.Millisecond)
+			}
+			assert.GreaterOrEqual(t, time.Since(start), tc.from)
+			assert.LessOrEqual(t, time.Since(start), tc.to+20*time.Millisecond)
+		})
+	}
+}
+
+func TestEvents(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
+		var events []auth.Event
+		var log bytes.Buffer
+		src := &counted{next: func(_ context.Context, n int) (auth.Token, error) {
+			time.Sleep(time.Millisecond)
+			if n == 2 {
+				return auth.Token{}, &kyckit.Error{Kind: kyckit.ErrUnavailable}
+			}
+			return token("planted", time.Minute), nil
+		}}
+		c, err := auth.NewCache(auth.CacheConfig{Source: src, Tuning: auth.Tuning{
+			Logger: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+			OnEvent: func(e auth.Event) {
+				mu.Lock()
+				defer mu.Unlock()
+				events = append(events, e)
+			},
+		}})
+		require.NoError(t, err)
+		_, err = c.Token(t.Context())
+		require.NoError(t, err)
+		time.Sleep(54 * time.Second)
+		_, err = c.Token(t.Context()) // refresh, fails
+		require.NoError(t, err)
+		time.Sleep(time.Second)
+		_, err = c.Token(t.Context()) // refresh, succeeds
+		require.NoError(t, err)
+		time.Sleep(time.Second)
+		tok, err := c.Token(t.Context())
+		require.NoError(t, err)
+		c.Invalidate(tok)
+		c.Invalidate(tok)
+		mu.Lock()
+		defer mu.Unlock()
+		var kinds []auth.EventKind
+		for _, e := range events {
+			kinds = append(kinds, e.Kind)
+			if e.Kind == auth.EventFailed {
+				require.ErrorIs(t, e.Err, kyckit.ErrUnavailable)
+				assert.Positive(t, e.RetryAfter)
+			} else {
+				assert.False(t, e.Expiry.IsZero())
+			}
+			if e.Kind != auth.EventInvalidated {
+				assert.Equal(t, time.Millisecond, e.Took)
+			}
+		}
+		assert.Equal(t, []auth.EventKind{auth.EventFetched, auth.EventFailed, auth.EventRefreshed, auth.EventInvalidated}, kinds)
+		assert.Equal(t, 4, strings.Count(log.String(), "kyckit token"))
+		assert.Contains(t, log.String(), "level=WARN")
+		assert.NotContains(t, log.String(), "planted")
+	})
+}
+
+// TestCacheUnderFire lets many callers take and drop tokens at once, for the
+// race detector.
+func TestCacheUnderFire(t *testing.T) {
+	src := &counted{next: func(_ context.Context, n int) (auth.Token, error) {
+		if n%5 == 0 {
+			return auth.Token{}, &kyckit.Error{Kind: kyckit.ErrUnavailable}
+		}
+		return token(fmt.Sprint("tok", n), 20*time.Millisecond), nil
+	}}
+	c := newCache(t, src)
+	var wg sync.WaitGroup
+	for w := range 16 {
+		wg.Go(func() {
+			for i := range 500 {
+				ctx, cancel := context.WithTimeout(t.Context(), time.Duration(i%3)*time.Millisecond)
+				tok, err := c.Token(ctx)
+				if err == nil && i%50 == w {
+					c.Invalidate(tok)
+				}
+				cancel()
+			}
+		})
+	}
+	wg.Wait()
+	require.NoError(t, c.Close())
+}
+
+func TestConfigErrorsNameTheField(t *testing.T) {
+	secret := kyckit.NewSecret("s")
+	src := auth.Static(secret)
+	credentials := func(change func(*auth.ClientCredentialsConfig)) error {
+		cfg := auth.ClientCredentialsConfig{TokenURL: "https://kyc.example.test/token", ClientID: "id", ClientSecret: secret}
+		change(&cfg)
+		_, err := auth.NewClientCredentials(cfg)
+		return err
+	}
+	login := func(change func(*auth.PasswordLoginConfig)) error {
+		cfg := auth.PasswordLoginConfig{LoginURL: "https://kyc.example.test/login", Username: "u", Password: secret}
+		change(&cfg)
+		_, err := auth.NewPasswordLogin(cfg)
+		return err
+	}
+	exchange := func(change func(*auth.JSONExchangeConfig)) error {
+		cfg := auth.JSONExchangeConfig{
+			URL: "https://kyc.example.test/token", Fields: fields("s"), Decode: authtest.DecodeJSON,
+		}
+		change(&cfg)
+		_, err := auth.NewJSONExchange(cfg)
+		return err
+	}
+	cache := func(cfg auth.CacheConfig) error { _, err := auth.NewCache(cfg); return err }
+	minter := func(change func(*auth.MinterConfig)) error {
+		cfg := auth.MinterConfig{Issuer: "i", Secret: secret}
+		change(&cfg)
+		_, err := auth.NewMinter(cfg)
+		return err
+	}
+	type cc = auth.ClientCredentialsConfig
+	type pl = auth.PasswordLoginConfig
+	type jx = auth.JSONExchangeConfig
+	type mc = auth.MinterConfig
+	require.NoError(t, credentials(func(*cc) {}))
+	require.NoError(t, login(func(*pl) {}))
+	require.NoError(t, exchange(func(*jx) {}))
+	require.NoError(t, minter(func(*mc) {}))
+	for _, tc := range []struct {
+		field string
+		err   error
+	}{
+		{"Source", cache(auth.CacheConfig{})},
+		{"Tuning.Early", cache(auth.CacheConfig{Source: src, Tuning: auth.Tuning{Early: -1}})},
+		{"Tuning.Timeout", cache(auth.CacheConfig{Source: src, Tuning: auth.Tuning{Timeout: -1}})},
+		{"TokenURL", credentials(func(c *cc) { c.TokenURL = "" })},
+		{"TokenURL", credentials(func(c *cc) { c.TokenURL = "http://kyc.example.test/token" })},
+		{"TokenURL", credentials(func(c *cc) { c.TokenURL = "https://u:p@kyc.example.test/token" })},
+		{"TokenURL", credentials(func(c *cc) { c.TokenURL = "https://kyc.example.test/token?a=b" })},
+		{"ClientID", credentials(func(c *cc) { c.ClientID = "" })},
+		{"ClientSecret", credentials(func(c *cc) { c.ClientSecret = kyckit.Secret{} })},
+		{"Scopes", credentials(func(c *cc) { c.Scopes = []string{"a b"} })},
+		{"Scopes", credentials(func(c *cc) { c.Scopes = []string{""} })},
+		{"Params", credentials(func(c *cc) { c.Params = map[string][]string{"client_secret": {"x"}} })},
+		{"DefaultLifetime", credentials(func(c *cc) { c.DefaultLifetime = -1 })},
+		{"HTTP.Timeout", credentials(func(c *cc) { c.HTTP.Timeout = -1 })},
+		{"Tuning.Early", credentials(func(c *cc) { c.Tuning.Early = -1 })},
+		{"LoginURL", login(func(c *pl) { c.LoginURL = "kyc.example.test" })},
+		{"Username", login(func(c *pl) { c.Username = "" })},
+		{"Password", login(func(c *pl) { c.Password = kyckit.NewSecret("") })},
+		{"DefaultLifetime", login(func(c *pl) { c.DefaultLifetime = -1 })},
+		{"URL", exchange(func(c *jx) { c.URL = "ftp://kyc.example.test" })},
+		{"Fields", exchange(func(c *jx) { c.Fields = nil })},
+		{"Fields", exchange(func(c *jx) { c.Fields = fields("") })},
+		{"Decode", exchange(func(c *jx) { c.Decode = nil })},
+		{"Method", exchange(func(c *jx) { c.Method = "GET" })},
+		{"Method", exchange(func(c *jx) { c.Method, c.LegacyQueryCredentials = "POST", true })},
+		{"Issuer", minter(func(c *mc) { c.Issuer = "" })},
+		{"Issuer", minter(func(c *mc) { c.Issuer = "a\xff" })},
+		{"Issuer", minter(func(c *mc) { c.Issuer = strings.Repeat("x", 2000) })},
+		{"Secret", minter(func(c *mc) { c.Secret = kyckit.Secret{} })},
+		{"MaxTTL", minter(func(c *mc) { c.MaxTTL = -1 })},
+		{"MaxTTL", minter(func(c *mc) { c.MaxTTL = time.Millisecond })},
+	} {
+		require.ErrorIs(t, tc.err, kyckit.ErrInvalid, tc.field)
+		var e *kyckit.Error
+		require.ErrorAs(t, tc.err, &e)
+		assert.True(t, strings.HasPrefix(e.Reason, tc.field+" "), "%q does not name %s", e.Reason, tc.field)
+	}
 }

@@ -105,7 +105,10 @@ func explainOAuth(status int, body []byte) transport.Explanation {
 	if json.Unmarshal(body, &e) != nil {
 		return transport.Explanation{}
 	}
-	ex := transport.Explanation{Code: e.Error, Message: e.Description}
+	ex := transport.Explanation{Message: e.Description}
+	if oauthCode(e.Error) {
+		ex.Code = e.Error
+	}
 	if status >= 400 && status < 500 && status != http.StatusTooManyRequests {
 		switch e.Error {
 		case "invalid_client", "invalid_grant":
@@ -117,4 +120,15 @@ func explainOAuth(status int, body []byte) transport.Explanation {
 		}
 	}
 	return ex
+}
+
+// oauthCode reports whether s is in the style of all registered error codes,
+// such as invalid_client. Nothing that echoes a credential must pass for one.
+func oauthCode(s string) bool {
+	for i := range len(s) {
+		if (s[i] < 'a' || s[i] > 'z') && s[i] != '_' {
+			return false
+		}
+	}
+	return len(s) <= 40
 }

@@ -36,10 +36,21 @@ func (s toOAuth2) Token() (*oauth2.Token, error) {
 //
 // ts usually caches by itself. Do not wrap the result in a [Cache] unless it
 // does not: an invalidated token would only be served again.
-func FromOAuth2(ts oauth2.TokenSource) Source { return &fromOAuth2{source: ts} }
+func FromOAuth2(ts oauth2.TokenSource) Source {
+	if ts == nil {
+		ts = noOAuth2{}
+	}
+	return &fromOAuth2{fetch: ts.Token}
+}
+
+type noOAuth2 struct{}
+
+func (noOAuth2) Token() (*oauth2.Token, error) {
+	return nil, failure(kyckit.ErrInvalid, "there is no token source")
+}
 
 type fromOAuth2 struct {
-	source oauth2.TokenSource
+	fetch func() (*oauth2.Token, error) // a closure: sources of x/oauth2 hold clear tokens
 
 	mu     sync.Mutex
 	flight *oauth2Flight
@@ -79,7 +90,7 @@ func (s *fromOAuth2) run(f *oauth2Flight) {
 		s.mu.Unlock()
 		close(f.done)
 	}()
-	t, err := s.source.Token()
+	t, err := s.fetch()
 	switch {
 	case err != nil:
 		f.err = oauth2Error(err)
@@ -110,7 +121,10 @@ func oauth2Error(err error) *kyckit.Error {
 		status = refused.Response.StatusCode
 	}
 	e := failure(kyckit.ErrDecode, "the token endpoint refused")
-	e.StatusCode, e.Code = status, transport.Code(refused.ErrorCode)
+	e.StatusCode = status
+	if oauthCode(refused.ErrorCode) {
+		e.Code = refused.ErrorCode
+	}
 	if status < 200 || status > 299 {
 		e.Kind = transport.KindOf(status)
 	}

@@ -71,12 +71,13 @@ func (c *Cache) run(ctx context.Context, f *flight) {
 		// A source that panics or ends its goroutine must not leave the
 		// callers waiting.
 		if !ended {
-			c.end(f, nil, failure(kyckit.ErrUnavailable, "the source did not return"))
+			failed, _ := c.fail(ctx, failure(kyckit.ErrUnavailable, "the source did not return"), 0)
+			c.end(f, failed)
 		}
 	}()
 	for {
 		start := c.now()
-		token, err := c.source.Token(ctx)
+		token, err := c.fetch(ctx)
 		if err == nil {
 			if err = c.succeed(ctx, f, token, c.now()-start); err == nil {
 				ended = true
@@ -87,13 +88,16 @@ func (c *Cache) run(ctx context.Context, f *flight) {
 		if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
 			// The exchange's own context, which must not look like the caller's.
 			failed = failure(kyckit.ErrUnavailable, "no token in time")
+			if errors.Is(err, context.Canceled) {
+				failed.Reason = "the cache was closed"
+			}
 		}
 		failed, again := c.fail(ctx, failed, c.now()-start)
 		if again && sleep(ctx, failed.RetryAfter) {
 			continue
 		}
 		ended = true
-		c.end(f, nil, failed)
+		c.end(f, failed)
 		return
 	}
 }
@@ -139,11 +143,11 @@ func (c *Cache) fail(ctx context.Context, err *kyckit.Error, took time.Duration)
 	return failed, again
 }
 
-// end closes the flight.
-func (c *Cache) end(f *flight, e *entry, err error) {
+// end closes a flight that failed.
+func (c *Cache) end(f *flight, err error) {
 	c.mu.Lock()
 	c.flight = nil
-	f.entry, f.err = e, err
+	f.err = err
 	c.mu.Unlock()
 	close(f.done)
 }

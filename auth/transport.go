@@ -2,11 +2,13 @@ package auth
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net/http"
 	"sync/atomic"
 
 	"github.com/kyckit/kyckit"
+	"github.com/kyckit/kyckit/internal/redact"
 	"github.com/kyckit/kyckit/internal/transport"
 )
 
@@ -26,19 +28,26 @@ func NewTransport(base http.RoundTripper, src Source) http.RoundTripper {
 	if base == nil {
 		base = http.DefaultTransport
 	}
-	t := &bearerTransport{base: base, source: src}
+	t := &bearerTransport{next: base.RoundTrip, invalidate: func(Token) {}}
+	if src == nil {
+		src = SourceFunc(func(context.Context) (Token, error) {
+			return Token{}, failure(kyckit.ErrInvalid, "there is no token source")
+		})
+	}
+	t.fetch = src.Token
 	t.cache, _ = src.(*Cache)
-	t.invalidate = func(Token) {}
 	if inv, ok := src.(invalidator); ok {
 		t.invalidate, t.drops = inv.Invalidate, true
 	}
 	return t
 }
 
+// bearerTransport keeps what it calls in closures, which no dumper of
+// structures looks into.
 type bearerTransport struct {
-	base       http.RoundTripper
-	source     Source
-	cache      *Cache // source, when it is one
+	next       func(*http.Request) (*http.Response, error)
+	fetch      func(context.Context) (Token, error)
+	cache      *Cache // the source, when it is one
 	invalidate func(Token)
 	drops      bool // invalidate does something
 	last       atomic.Pointer[grant]
@@ -50,9 +59,12 @@ type grant struct {
 	header []string
 }
 
+// Format implements fmt.Formatter: every verb writes a redacted form.
+func (*bearerTransport) Format(f fmt.State, _ rune) { redact.Format(f, "auth.Transport") }
+
 func (t *bearerTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if !sameOrigin(req) {
-		return t.base.RoundTrip(req)
+		return t.next(req)
 	}
 	if !transport.SecureURL(req.URL) {
 		closeBody(req)
@@ -104,7 +116,7 @@ func (t *bearerTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 func (t *bearerTransport) send(req *http.Request, g grant, inPlace bool) (*http.Response, error) {
 	if inPlace {
 		req.Header["Authorization"] = g.header
-		return t.base.RoundTrip(req)
+		return t.next(req)
 	}
 	// A shallow copy with its own header map is enough: values are replaced,
 	// never written to.
@@ -114,7 +126,7 @@ func (t *bearerTransport) send(req *http.Request, g grant, inPlace bool) (*http.
 		clone.Header[k] = v
 	}
 	clone.Header["Authorization"] = g.header
-	resp, err := t.base.RoundTrip(&clone)
+	resp, err := t.next(&clone)
 	if err == nil {
 		resp.Request = req // without the token
 	}
@@ -132,10 +144,7 @@ func (t *bearerTransport) grant(ctx context.Context) (grant, error) {
 		}
 		return grant{e.token, e.header}, nil
 	}
-	if t.source == nil {
-		return grant{}, failure(kyckit.ErrInvalid, "there is no token source")
-	}
-	token, err := t.source.Token(ctx)
+	token, err := t.fetch(ctx)
 	if err != nil {
 		if ctx.Err() != nil {
 			return grant{}, gaveUp(ctx.Err())

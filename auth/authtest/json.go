@@ -59,7 +59,7 @@ func DecodeJSON(body []byte) (auth.JSONToken, error) {
 			ExpiresIn   json.RawMessage `json:"expires_in"`
 		} `json:"data"`
 	}
-	if err := json.Unmarshal(body, &env); err != nil {
+	if err := json.Unmarshal(body, &env); err != nil || env.ResponseCode == nil && env.StatusCode == 0 {
 		return auth.JSONToken{}, errors.New("not the envelope")
 	}
 	if env.ResponseCode == nil || *env.ResponseCode != 0 {
