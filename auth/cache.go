@@ -46,8 +46,8 @@ type Tuning struct {
 	// means no logging.
 	Logger *slog.Logger
 	// OnEvent is called for each [Event], perhaps from several goroutines at
-	// once and after callers already have their token. It must return quickly.
-	// Nil means none.
+	// once, before callers that wait hear of it. It must return quickly and
+	// not call the cache. Nil means none.
 	OnEvent func(Event)
 }
 

@@ -118,8 +118,8 @@ func (c *Cache) succeed(ctx context.Context, f *flight, token Token, took time.D
 	c.flight = nil
 	f.entry = e
 	c.mu.Unlock()
-	close(f.done)
 	c.emit(ctx, Event{Kind: kind, Expiry: token.Expiry, Took: took})
+	close(f.done)
 	return nil
 }
 
