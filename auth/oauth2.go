@@ -17,7 +17,7 @@ import (
 func OAuth2(ctx context.Context, src Source) oauth2.TokenSource { return toOAuth2{ctx, src} }
 
 type toOAuth2 struct {
-	ctx    context.Context //nolint:containedctx // the interface has no other place for it
+	ctx    context.Context // the interface has no other place for it
 	source Source
 }
 

@@ -16,7 +16,7 @@ const (
 	maxWait = 15 * time.Second
 	// maxDeadWait bounds it when there is none: recovery must be felt within a
 	// second, jitter and the exchange itself included.
-	maxDeadWait = 700 * time.Millisecond
+	maxDeadWait = 750 * time.Millisecond
 	// minWait keeps attempts apart when the token dies right after one.
 	minWait = 250 * time.Millisecond
 	// maxAsked bounds what is believed of a Retry-After.
@@ -116,7 +116,7 @@ func (p *pace) refusedToken(now, age time.Duration) {
 }
 
 func deadWait() time.Duration {
-	return maxDeadWait - rand.N(maxDeadWait/8) //nolint:gosec // spreads load, hides nothing
+	return maxDeadWait - rand.N(maxDeadWait/10) //nolint:gosec // spreads load, hides nothing
 }
 
 // refused reports that asking again with the same credentials cannot help.

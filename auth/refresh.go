@@ -106,7 +106,7 @@ func (c *Cache) run(ctx context.Context, f *flight) {
 func (c *Cache) succeed(ctx context.Context, f *flight, token Token, took time.Duration) error {
 	c.mu.Lock()
 	kind := EventFetched
-	if c.current.Load() != nil {
+	if old := c.current.Load(); old != nil && c.now() < old.dead {
 		kind = EventRefreshed
 	}
 	e, err := c.adopt(token)
