@@ -2,10 +2,13 @@ package kycjwt
 
 import (
 	"context"
+	"fmt"
+	"log/slog"
 	"net/http"
 	"net/url"
 
 	"github.com/kyckit/kyckit"
+	"github.com/kyckit/kyckit/internal/redact"
 	"github.com/kyckit/kyckit/internal/transport"
 )
 
@@ -31,6 +34,12 @@ type Request struct {
 
 	op string
 }
+
+// Format implements fmt.Formatter and shows the type's name only.
+func (Request) Format(f fmt.State, _ rune) { redact.Format(f, "kycjwt.Request") }
+
+// LogValue implements slog.LogValuer.
+func (Request) LogValue() slog.Value { return redact.Value("kycjwt.Request") }
 
 // Get reads a resource and decodes its JSON into out; a nil out drops it, a
 // *json.RawMessage keeps it as it is. The path is as Request.Path, without

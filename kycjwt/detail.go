@@ -32,18 +32,30 @@ const (
 // It keeps paths, types and messages, never the submitted values that newer
 // servers echo. Its own text is a count. It is immutable.
 type ValidationError struct {
-	fields []FieldError
+	// fields is a function because printing an error that wraps this one may
+	// reach into it by reflection, past its methods.
+	fields func() []FieldError
+	cause  error
 }
 
 // Fields returns the refused fields in the provider's order, at most 100.
-func (e *ValidationError) Fields() []FieldError { return append([]FieldError(nil), e.fields...) }
+func (e *ValidationError) Fields() []FieldError {
+	if e.fields == nil {
+		return nil
+	}
+	return append([]FieldError(nil), e.fields()...)
+}
+
+// Unwrap returns a further cause, or nil.
+func (e *ValidationError) Unwrap() error { return e.cause }
 
 // Error says how many fields were refused, and nothing of the request.
 func (e *ValidationError) Error() string {
-	if len(e.fields) == 1 {
+	n := len(e.Fields())
+	if n == 1 {
 		return "1 field refused"
 	}
-	return strconv.Itoa(len(e.fields)) + " fields refused"
+	return strconv.Itoa(n) + " fields refused"
 }
 
 // Format implements fmt.Formatter: every verb writes the text of Error.
@@ -58,8 +70,8 @@ func (e ValidationError) Format(f fmt.State, verb rune) {
 // LogValue implements slog.LogValuer.
 func (e ValidationError) LogValue() slog.Value { return slog.StringValue(e.Error()) }
 
-// FieldError is one refused field of a request. It prints redacted, because a
-// provider may put submitted text into any part of it.
+// FieldError is one refused field of a request. It prints redacted and its JSON
+// is empty, because a provider may put submitted text into any part of it.
 type FieldError struct {
 	// Location is where the field stands, outermost first: "body" or "query",
 	// then names and list positions.
@@ -106,6 +118,9 @@ func (FieldError) Format(f fmt.State, _ rune) { redact.Format(f, "kycjwt.FieldEr
 
 // LogValue implements slog.LogValuer.
 func (FieldError) LogValue() slog.Value { return redact.Value("kycjwt.FieldError") }
+
+// MarshalJSON encodes nothing.
+func (FieldError) MarshalJSON() ([]byte, error) { return []byte("{}"), nil }
 
 // Format implements fmt.Formatter and shows the type's name only.
 func (PathElement) Format(f fmt.State, _ rune) { redact.Format(f, "kycjwt.PathElement") }
@@ -240,9 +255,6 @@ func withFields(err error) error {
 		return err
 	}
 	c := *e
-	c.Err = &ValidationError{fields: fields}
-	if e.Err != nil {
-		c.Err = errors.Join(e.Err, c.Err)
-	}
+	c.Err = &ValidationError{fields: func() []FieldError { return fields }, cause: e.Err}
 	return &c
 }

@@ -11,13 +11,19 @@ import (
 	"github.com/kyckit/kyckit/internal/redact"
 )
 
-// Owner says whose questionnaires or documents are meant.
+// Owner says whose questionnaires or documents are meant. It prints redacted.
 type Owner struct {
 	// Type is the kind of customer.
 	Type OwnerType
 	// ID is the provider's id of the customer.
 	ID string
 }
+
+// Format implements fmt.Formatter and shows the type's name only.
+func (Owner) Format(f fmt.State, _ rune) { redact.Format(f, "kycjwt.Owner") }
+
+// LogValue implements slog.LogValuer.
+func (Owner) LogValue() slog.Value { return redact.Value("kycjwt.Owner") }
 
 // OwnerType is a kind of customer.
 type OwnerType string
