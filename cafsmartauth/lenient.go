@@ -112,17 +112,15 @@ func loggable(s string) bool {
 	if s == "" || len(s) > 128 {
 		return false
 	}
-	letter, marks := false, 0
+	letter := false
 	for i := range len(s) {
 		switch c := s[i]; {
 		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z':
 			letter = true
-		case c >= '0' && c <= '9':
-		case c == '-', c == '_':
-			marks++
+		case c >= '0' && c <= '9', c == '-', c == '_':
 		default:
 			return false
 		}
 	}
-	return letter && marks <= len(s)/2
+	return letter
 }
