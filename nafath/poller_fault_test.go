@@ -1,0 +1,382 @@
+package nafath_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/kyckit/kyckit"
+	"github.com/kyckit/kyckit/kyctest"
+	"github.com/kyckit/kyckit/nafath"
+	"github.com/kyckit/kyckit/nafath/nafathtest"
+)
+
+// The made-up people of these tests, one for each n.
+func person(n int) string { return fmt.Sprintf("1%09d", n) }
+
+func TestClockJumps(t *testing.T) {
+	// A stored transaction carries the wall clock of its day, which may have
+	// jumped since; the poller's own times come from the monotonic clock.
+	for name, c := range map[string]struct {
+		shift time.Duration
+		want  error
+	}{
+		"created in the future": {shift: 24 * time.Hour},
+		"no time of creation":   {shift: -1},
+		"created long ago":      {shift: -24 * time.Hour, want: nafath.ErrTimeout},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inTenant(t, nafathtest.Config{}, nil, func(t *testing.T, tt tenant) {
+				tx := tt.create(t, citizen)
+				tx.CreatedAt = tx.CreatedAt.Round(0).Add(c.shift)
+				if c.shift == -1 {
+					tx.CreatedAt = time.Time{}
+				}
+				time.AfterFunc(10*time.Second, func() { _ = tt.Approve(tx.TransID, tx.Random) })
+				start := time.Now()
+				status, err := tt.poller.Wait(t.Context(), tx)
+				if c.want != nil {
+					require.ErrorIs(t, err, c.want)
+					assert.Equal(t, nafath.StatusWaiting, status, "the last check was made")
+					assert.Less(t, time.Since(start), 5*time.Second)
+					return
+				}
+				require.NoError(t, err)
+				assert.Equal(t, nafath.StatusCompleted, status)
+				assert.Less(t, time.Since(start), 13*time.Second)
+			})
+		})
+	}
+}
+
+func TestDuplicateWaits(t *testing.T) {
+	inTenant(t, nafathtest.Config{}, nil, func(t *testing.T, tt tenant) {
+		tx := tt.create(t, citizen)
+		time.AfterFunc(20*time.Second, func() { assert.NoError(t, tt.Approve(tx.TransID, tx.Random)) })
+		impatient, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+		defer cancel()
+		var wg sync.WaitGroup
+		for i := range 50 {
+			wg.Go(func() {
+				if i%2 == 0 {
+					_, err := tt.poller.Wait(impatient, tx)
+					assert.ErrorIs(t, err, context.DeadlineExceeded)
+					return
+				}
+				status, err := tt.poller.Wait(t.Context(), tx)
+				assert.NoError(t, err)
+				assert.Equal(t, nafath.StatusCompleted, status)
+			})
+		}
+		wg.Wait()
+		assert.LessOrEqual(t, tt.Count("status"), 12, "one verification, however many wait")
+	})
+}
+
+func TestLateWaitIsAnsweredFromMemory(t *testing.T) {
+	inTenant(t, nafathtest.Config{Limits: nafath.Limits{Requests: -1}}, func(cfg *nafath.PollerConfig) { cfg.Remember = 2 }, func(t *testing.T, tt tenant) {
+		txs := make([]nafath.Transaction, 3)
+		for i := range txs {
+			txs[i] = tt.create(t, person(i))
+			require.NoError(t, tt.Approve(txs[i].TransID, txs[i].Random))
+			_, err := tt.poller.Wait(t.Context(), txs[i])
+			require.NoError(t, err)
+		}
+		before, now := tt.Count("status"), time.Now()
+		for _, tx := range txs[1:] {
+			status, err := tt.poller.Wait(t.Context(), tx)
+			require.NoError(t, err)
+			assert.Equal(t, nafath.StatusCompleted, status)
+		}
+		assert.Equal(t, before, tt.Count("status"))
+		assert.Equal(t, now, time.Now(), "at once")
+
+		// Memory is bounded: the oldest is asked for again.
+		status, err := tt.poller.Wait(t.Context(), txs[0])
+		require.NoError(t, err)
+		assert.Equal(t, nafath.StatusCompleted, status)
+		assert.Equal(t, before+1, tt.Count("status"))
+	})
+}
+
+func TestNobodyLearnsTheOutcomeOfAnother(t *testing.T) {
+	inTenant(t, nafathtest.Config{}, nil, func(t *testing.T, tt tenant) {
+		tx := tt.create(t, citizen)
+		guess := tx
+		guess.Random += "0"
+		other := tx
+		other.NationalID = person(5)
+		require.NoError(t, tt.poller.Add(tx))
+		for _, ended := range []bool{false, true} {
+			if ended {
+				require.NoError(t, tt.Approve(tx.TransID, tx.Random))
+				_, err := tt.poller.Wait(t.Context(), tx)
+				require.NoError(t, err)
+			}
+			for _, wrong := range []nafath.Transaction{guess, other} {
+				status, err := tt.poller.Wait(t.Context(), wrong)
+				require.ErrorIs(t, err, kyckit.ErrInvalid)
+				assert.Empty(t, status)
+			}
+		}
+		for _, incomplete := range []nafath.Transaction{{}, {TransID: "x", NationalID: citizen}, {Random: "1", NationalID: citizen}, {TransID: "x", Random: "1"}} {
+			_, err := tt.poller.Wait(t.Context(), incomplete)
+			require.ErrorIs(t, err, kyckit.ErrInvalid)
+			require.ErrorIs(t, tt.poller.Add(incomplete), kyckit.ErrInvalid)
+		}
+	})
+}
+
+func TestAnUnknownStatusIsKeptAndEndsNothing(t *testing.T) {
+	var mu sync.Mutex
+	var seen []nafath.Status
+	record := func(_ nafath.Transaction, s nafath.Status) {
+		mu.Lock()
+		defer mu.Unlock()
+		seen = append(seen, s)
+	}
+	inTenant(t, nafathtest.Config{}, func(cfg *nafath.PollerConfig) { cfg.OnStatus = record }, func(t *testing.T, tt tenant) {
+		tx := tt.create(t, citizen)
+		time.AfterFunc(10*time.Second, func() { tt.SetStatus(tx.TransID, "SCANNED") })
+		time.AfterFunc(20*time.Second, func() { tt.SetStatus(tx.TransID, "Completed") })
+		status, err := tt.poller.Wait(t.Context(), tx)
+		require.NoError(t, err)
+		assert.Equal(t, nafath.StatusCompleted, status)
+		require.NoError(t, tt.poller.Close())
+		assert.Equal(t, []nafath.Status{nafath.StatusWaiting, "SCANNED", nafath.StatusCompleted}, seen)
+	})
+}
+
+func TestAFinalStatusIsNeverOverwritten(t *testing.T) {
+	inTenant(t, nafathtest.Config{}, nil, func(t *testing.T, tt tenant) {
+		tx := tt.create(t, citizen)
+		require.NoError(t, tt.Approve(tx.TransID, tx.Random))
+		_, err := tt.poller.Wait(t.Context(), tx)
+		require.NoError(t, err)
+		for _, back := range []nafath.Status{nafath.StatusWaiting, nafath.StatusRejected} {
+			tt.SetStatus(tx.TransID, back)
+			tt.poller.Notify(tx.TransID)
+			time.Sleep(time.Minute)
+			status, err := tt.poller.Wait(t.Context(), tx)
+			require.NoError(t, err)
+			assert.Equal(t, nafath.StatusCompleted, status)
+		}
+		assert.Equal(t, 1, tt.Count("status"))
+	})
+}
+
+func TestWaitingForEverEndsAtTheTimeout(t *testing.T) {
+	inTenant(t, nafathtest.Config{Lifetime: 24 * time.Hour}, func(cfg *nafath.PollerConfig) { cfg.Timeout = 90 * time.Second }, func(t *testing.T, tt tenant) {
+		tx := tt.create(t, citizen)
+		for range 3 { // waiting again is allowed and costs one more look
+			before := tt.Count("status")
+			status, err := tt.poller.Wait(t.Context(), tx)
+			require.ErrorIs(t, err, nafath.ErrTimeout)
+			assert.Equal(t, nafath.StatusWaiting, status)
+			if before > 0 {
+				assert.Equal(t, before+1, tt.Count("status"))
+			}
+		}
+		assert.InDelta(t, 94, time.Since(tx.CreatedAt).Seconds(), 3, "2 s apart all the same")
+	})
+}
+
+func TestStormOf429s(t *testing.T) {
+	inTenant(t, nafathtest.Config{Lifetime: time.Hour}, func(cfg *nafath.PollerConfig) { cfg.Timeout = time.Hour }, func(t *testing.T, tt tenant) {
+		tx := tt.create(t, citizen)
+		tt.Fail("status", 0, kyctest.Fault{Status: http.StatusTooManyRequests})
+		done := make(chan nafath.Status, 1)
+		go func() {
+			status, err := tt.poller.Wait(context.Background(), tx)
+			assert.NoError(t, err)
+			done <- status
+		}()
+		time.Sleep(10 * time.Minute)
+		assert.LessOrEqual(t, tt.Count("status"), 25, "pauses of 2, 4, … 30 s")
+		assert.Greater(t, tt.Count("status"), 15)
+		assert.Less(t, tt.poller.Stats().Rate, 30.0)
+		assert.EqualValues(t, tt.Count("status"), tt.poller.Stats().RateLimited)
+
+		tt.Heal()
+		require.NoError(t, tt.Approve(tx.TransID, tx.Random))
+		healed := time.Now()
+		assert.Equal(t, nafath.StatusCompleted, <-done)
+		assert.LessOrEqual(t, time.Since(healed), 31*time.Second)
+	})
+}
+
+func TestRetryAfterIsHonoured(t *testing.T) {
+	inTenant(t, nafathtest.Config{}, nil, func(t *testing.T, tt tenant) {
+		tt.Fail("status", 1, kyctest.Fault{Status: 429, Header: http.Header{"Retry-After": {"45"}}})
+		tx := tt.create(t, citizen)
+		require.NoError(t, tt.Approve(tx.TransID, tx.Random))
+		_, err := tt.poller.Wait(t.Context(), tx)
+		require.NoError(t, err)
+		checks := tt.Requests("status")
+		require.Len(t, checks, 2)
+		assert.InDelta(t, 45, checks[1].Time.Sub(checks[0].Time).Seconds(), 0.5)
+	})
+}
+
+func TestHalfAnHourOf500s(t *testing.T) {
+	inTenant(t, nafathtest.Config{Lifetime: 2 * time.Hour, Limits: nafath.Limits{Requests: -1}}, nil, func(t *testing.T, tt tenant) {
+		const people = 20
+		start := time.Now()
+		tt.Fail("status", 0, kyctest.Fault{Status: 500, Body: "<html>"})
+		for time.Since(start) < 30*time.Minute {
+			var wg sync.WaitGroup
+			for i := range people {
+				tx := tt.create(t, person(i))
+				wg.Go(func() {
+					_, err := tt.poller.Wait(t.Context(), tx)
+					assert.ErrorIs(t, err, nafath.ErrTimeout)
+					assert.ErrorIs(t, err, kyckit.ErrUnavailable, "the cause is there")
+				})
+			}
+			wg.Wait()
+		}
+		assert.Less(t, tt.Count("status"), people*6*16, "failing verifications back off: 16 checks in 5 minutes, not 150")
+
+		tt.Heal()
+		tx := tt.create(t, citizen)
+		require.NoError(t, tt.Approve(tx.TransID, tx.Random))
+		healed := time.Now()
+		_, err := tt.poller.Wait(t.Context(), tx)
+		require.NoError(t, err)
+		assert.Less(t, time.Since(healed), 5*time.Second)
+	})
+}
+
+func TestOneFailingVerificationDoesNotHoldUpOthers(t *testing.T) {
+	inTenant(t, nafathtest.Config{}, nil, func(t *testing.T, tt tenant) {
+		// 404: the provider does not know this one, which does not end it.
+		bad := nafath.Transaction{TransID: "unknown", Random: "00", NationalID: person(9), CreatedAt: time.Now()}
+		failed := make(chan error, 1)
+		go func() { _, err := tt.poller.Wait(context.Background(), bad); failed <- err }()
+		tx := tt.create(t, citizen)
+		time.AfterFunc(30*time.Second, func() { assert.NoError(t, tt.Approve(tx.TransID, tx.Random)) })
+		_, err := tt.poller.Wait(t.Context(), tx)
+		require.NoError(t, err)
+		assert.Less(t, time.Since(tx.CreatedAt), 34*time.Second)
+		err = <-failed
+		require.ErrorIs(t, err, nafath.ErrTimeout)
+		require.ErrorIs(t, err, kyckit.ErrNotFound)
+	})
+}
+
+func TestPitfall4UpstreamCodesEndTheVerificationAsExpired(t *testing.T) {
+	for _, fault := range []kyctest.Fault{
+		{Status: 400, Body: `{"statusCode":400,"messages":["400-034-051"],"result":null}`},
+		{Status: 200, Body: `{"statusCode":400,"messages":["Error 400-034-053: not found"],"result":null}`},
+		{Status: 400, Body: `{"code":"400-034-053","reference":"x"}`},
+	} {
+		inTenant(t, nafathtest.Config{}, nil, func(t *testing.T, tt tenant) {
+			tt.Fail("status", 0, fault)
+			_, err := tt.poller.Verify(t.Context(), citizen, nil)
+			require.ErrorIs(t, err, nafath.ErrExpired)
+			assert.Equal(t, 1, tt.Count("status"))
+		})
+	}
+	inTenant(t, nafathtest.Config{}, nil, func(t *testing.T, tt tenant) {
+		tt.Fail("status", 1, kyctest.Fault{Status: 400, Body: `{"statusCode":400,"messages":["422-031-046"],"result":null}`})
+		_, err := tt.poller.Verify(t.Context(), citizen, func(tx nafath.Transaction) {
+			assert.NoError(t, tt.Approve(tx.TransID, tx.Random))
+		})
+		require.NoError(t, err, "another code ends nothing")
+	})
+}
+
+func TestRevokedTokenCostsOneMoreSlotAndNoFailure(t *testing.T) {
+	inTenant(t, nafathtest.Config{}, nil, func(t *testing.T, tt tenant) {
+		d, err := tt.poller.Verify(t.Context(), citizen, func(tx nafath.Transaction) {
+			time.AfterFunc(10*time.Second, tt.RevokeTokens)
+			time.AfterFunc(12500*time.Millisecond, func() { assert.NoError(t, tt.Approve(tx.TransID, tx.Random)) })
+			time.AfterFunc(13*time.Second, tt.RevokeTokens)
+		})
+		require.NoError(t, err)
+		assert.Equal(t, citizen, d.IDNumber)
+		checks := tt.Requests("status")
+		for i := 1; i < len(checks); i++ {
+			assert.GreaterOrEqual(t, checks[i].Time.Sub(checks[i-1].Time), 990*time.Millisecond, "a refused request counts too")
+		}
+	})
+}
+
+func TestCloseLetsAnAnswerOnItsWayArrive(t *testing.T) {
+	inTenant(t, nafathtest.Config{}, nil, func(t *testing.T, tt tenant) {
+		tx := tt.create(t, citizen)
+		require.NoError(t, tt.Approve(tx.TransID, tx.Random))
+		tt.Fail("status", 0, kyctest.Fault{Delay: time.Second})
+		got := make(chan nafath.Status, 1)
+		go func() {
+			status, err := tt.poller.Wait(context.Background(), tx)
+			assert.NoError(t, err)
+			got <- status
+		}()
+		time.Sleep(2500 * time.Millisecond)
+		require.Equal(t, 1, tt.poller.Stats().InFlight)
+		require.NoError(t, tt.poller.Close())
+		assert.Equal(t, nafath.StatusCompleted, <-got)
+	})
+}
+
+func TestCloseDoesNotWaitForAHangingProvider(t *testing.T) {
+	inTenant(t, nafathtest.Config{}, nil, func(t *testing.T, tt tenant) {
+		tx := tt.create(t, citizen)
+		tt.Fail("status", 0, kyctest.Fault{Delay: 25 * time.Second})
+		got := make(chan error, 1)
+		go func() { _, err := tt.poller.Wait(context.Background(), tx); got <- err }()
+		time.Sleep(2500 * time.Millisecond)
+		require.Equal(t, 1, tt.poller.Stats().InFlight)
+		start := time.Now()
+		require.NoError(t, tt.poller.Close())
+		assert.Equal(t, 5*time.Second, time.Since(start))
+		require.ErrorIs(t, <-got, nafath.ErrClosed)
+	})
+}
+
+func TestPollerAtRestOwnsNoGoroutine(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fake := nafathtest.NewServer(nafathtest.Config{InMemory: true})
+		defer fake.Close()
+		client, err := nafath.New(fake.ClientConfig())
+		require.NoError(t, err)
+		poller, err := nafath.NewPoller(nafath.PollerConfig{Client: client})
+		require.NoError(t, err)
+		_, err = poller.Verify(t.Context(), citizen, func(tx nafath.Transaction) {
+			assert.NoError(t, fake.Approve(tx.TransID, tx.Random))
+		})
+		require.NoError(t, err)
+		// Not closed on purpose: the bubble fails when a goroutine is left.
+	})
+}
+
+func TestPollerConfigIsChecked(t *testing.T) {
+	fake := nafathtest.NewServer(nafathtest.Config{})
+	defer fake.Close()
+	client, err := nafath.New(fake.ClientConfig())
+	require.NoError(t, err)
+	for field, cfg := range map[string]nafath.PollerConfig{
+		"Client":              {},
+		"Limits.Requests":     {Client: client, Limits: nafath.Limits{Requests: -1}},
+		"Limits.StatusChecks": {Client: client, Limits: nafath.Limits{StatusChecks: 1_000_000}},
+		"Limits.Details":      {Client: client, Limits: nafath.Limits{Details: -5}},
+		"Remember":            {Client: client, Remember: -1},
+		"Timeout":             {Client: client, Timeout: -time.Second},
+		"MinInterval":         {Client: client, MinInterval: -1},
+	} {
+		_, err := nafath.NewPoller(cfg)
+		require.ErrorIs(t, err, kyckit.ErrInvalid)
+		assert.True(t, strings.Contains(err.Error(), field+" "), err)
+	}
+	_, err = nafath.NewPoller(nafath.PollerConfig{Client: client, Timeout: time.Second})
+	require.ErrorContains(t, err, "MinInterval")
+}

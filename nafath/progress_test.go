@@ -1,0 +1,182 @@
+package nafath_test
+
+import (
+	"context"
+	"iter"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/kyckit/kyckit"
+	"github.com/kyckit/kyckit/kyctest"
+	"github.com/kyckit/kyckit/nafath"
+	"github.com/kyckit/kyckit/nafath/nafathtest"
+	"github.com/kyckit/kyckit/webhook"
+)
+
+func TestWatchFollowsAVerification(t *testing.T) {
+	inTenant(t, nafathtest.Config{}, nil, func(t *testing.T, tt tenant) {
+		tx := tt.create(t, citizen)
+		tt.Fail("status", 2, kyctest.Fault{Status: 503})
+		time.AfterFunc(11*time.Second, func() { assert.NoError(t, tt.Approve(tx.TransID, tx.Random)) })
+		var states []nafath.Progress
+		for state, err := range tt.poller.Watch(t.Context(), tx) {
+			require.NoError(t, err)
+			states = append(states, state)
+		}
+		assert.Equal(t, nafath.Progress{}, states[0], "the present state comes at once")
+		assert.Equal(t, nafath.StatusWaiting, states[1].Status)
+		assert.ErrorIs(t, states[2].Failure, kyckit.ErrUnavailable)
+		assert.Equal(t, nafath.StatusWaiting, states[2].Status, "a failed check changes nothing")
+		last := states[len(states)-1]
+		assert.True(t, last.Done)
+		assert.Equal(t, nafath.StatusCompleted, last.Status)
+		assert.Equal(t, last.Checks, tt.Count("status"))
+		assert.WithinDuration(t, time.Now(), last.LastCheck, 0)
+
+		for state, err := range tt.poller.Watch(t.Context(), tx) { // over: one state
+			require.NoError(t, err)
+			assert.Equal(t, nafath.Progress{Status: nafath.StatusCompleted, Done: true}, state)
+		}
+	})
+}
+
+func TestWatchEnds(t *testing.T) {
+	inTenant(t, nafathtest.Config{}, nil, func(t *testing.T, tt tenant) {
+		tx := tt.create(t, citizen)
+		next, stop := iter.Pull2(tt.poller.Watch(t.Context(), tx))
+		_, err, ok := next()
+		require.True(t, ok)
+		require.NoError(t, err)
+		stop() // a reader may leave early
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		defer cancel()
+		var last nafath.Progress
+		for last, err = range tt.poller.Watch(ctx, tx) {
+			time.Sleep(time.Second) // slow readers miss states, not the end
+		}
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		assert.True(t, last.Done)
+
+		go func() { time.Sleep(3 * time.Second); _ = tt.poller.Close() }()
+		for last, err = range tt.poller.Watch(t.Context(), tx) {
+			_ = last
+		}
+		require.ErrorIs(t, err, nafath.ErrClosed)
+		for last, err = range tt.poller.Watch(t.Context(), tx) {
+			assert.True(t, last.Done)
+		}
+		require.ErrorIs(t, err, nafath.ErrClosed)
+	})
+}
+
+func TestASlowCallbackDelaysNoCheck(t *testing.T) {
+	release := make(chan struct{})
+	var mu sync.Mutex
+	var ends []error
+	inTenant(t, nafathtest.Config{Limits: nafath.Limits{Requests: -1}}, func(cfg *nafath.PollerConfig) {
+		block := make(chan struct{}) // made inside the bubble
+		release = block
+		cfg.OnStatus = func(nafath.Transaction, nafath.Status) { <-block }
+		cfg.OnEnd = func(_ nafath.Transaction, status nafath.Status, err error) {
+			mu.Lock()
+			defer mu.Unlock()
+			ends = append(ends, err)
+			if err == nil {
+				assert.Equal(t, nafath.StatusCompleted, status)
+			}
+		}
+	}, func(t *testing.T, tt tenant) {
+		for i := range 5 {
+			tx := tt.create(t, person(i))
+			if i > 0 {
+				time.AfterFunc(10*time.Second, func() { assert.NoError(t, tt.Approve(tx.TransID, tx.Random)) })
+			}
+			if i == 1 {
+				defer func() {
+					status, err := tt.poller.Wait(t.Context(), tx)
+					assert.ErrorIs(t, err, nafath.ErrClosed, status)
+				}()
+			}
+			require.NoError(t, tt.poller.Add(tx))
+		}
+		time.Sleep(time.Minute)
+		assert.Equal(t, 1, tt.poller.Stats().Pending)
+		assert.EqualValues(t, 4, tt.poller.Stats().Finished)
+		close(release)
+		require.NoError(t, tt.poller.Close())
+		require.Len(t, ends, 5, "Close waits for the callbacks")
+		for _, err := range ends[:4] {
+			assert.NoError(t, err)
+		}
+		assert.ErrorIs(t, ends[4], nafath.ErrClosed)
+	})
+}
+
+func TestWebhookIsAHint(t *testing.T) {
+	inTenant(t, nafathtest.Config{Limits: nafath.Limits{Requests: -1}}, nil, func(t *testing.T, tt tenant) {
+		txs := make([]nafath.Transaction, 30)
+		for i := range txs {
+			txs[i] = tt.create(t, person(i))
+		}
+		require.NoError(t, tt.poller.Add(txs...))
+		time.Sleep(45 * time.Second)
+		event := func(body string) error {
+			return tt.poller.HandleWebhook(t.Context(), &webhook.Delivery{Body: []byte(body)})
+		}
+		tx := txs[7]
+		require.NoError(t, tt.Approve(tx.TransID, tx.Random))
+		require.NoError(t, event(`{"Type":"NafathVerificationCompleted","TransId":"`+tx.TransID+`","Status":"COMPLETED"}`))
+		start := time.Now()
+		status, err := tt.poller.Wait(t.Context(), tx)
+		require.NoError(t, err)
+		assert.Equal(t, nafath.StatusCompleted, status)
+		assert.Less(t, time.Since(start), 3*time.Second)
+
+		// A hint proves nothing.
+		forged := txs[8]
+		require.NoError(t, event(`{"Type":"NafathVerificationCompleted","TransId":"`+forged.TransID+`","Status":"COMPLETED"}`))
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		_, err = tt.poller.Wait(ctx, forged)
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+
+		require.NoError(t, event(`{"Type":"units.low_balance","TransId":"x","Status":"y"}`), "other types are accepted")
+		for _, bad := range []string{``, `[]`, `{"Type":"x"}`, `{"Type":"x","TransId":"y","transid":"z","Status":"COMPLETED"}`} {
+			require.ErrorIs(t, event(bad), webhook.ErrMalformed)
+		}
+		assert.Zero(t, tt.Limited("status"))
+	})
+}
+
+func TestHintsForUnknownIdsCostNothing(t *testing.T) {
+	inTenant(t, nafathtest.Config{}, nil, func(t *testing.T, tt tenant) {
+		for range 100_000 {
+			tt.poller.Notify("unknown")
+		}
+		synctest.Wait()
+		assert.Zero(t, tt.Count("status"))
+		assert.Zero(t, tt.poller.Stats().Hints)
+	})
+}
+
+func TestStatsForADashboard(t *testing.T) {
+	inTenant(t, nafathtest.Config{}, nil, func(t *testing.T, tt tenant) {
+		s := tt.poller.Stats()
+		assert.Equal(t, nafath.Stats{Rate: 60, RequestRate: 10}, s)
+		_, err := tt.poller.Verify(t.Context(), citizen, func(tx nafath.Transaction) {
+			time.AfterFunc(9*time.Second, func() { assert.NoError(t, tt.Approve(tx.TransID, tx.Random)) })
+		})
+		require.NoError(t, err)
+		tt.poller.Notify("unknown")
+		s = tt.poller.Stats()
+		assert.EqualValues(t, 1, s.Finished)
+		assert.EqualValues(t, tt.Count("status"), s.Checks)
+		assert.InDelta(t, 1, s.Delay.Seconds(), 0.3, "half of the time between two checks")
+		assert.Zero(t, s.Pending+s.InFlight+s.Queued)
+	})
+}
