@@ -81,6 +81,7 @@ func token() ([]group, error) {
 		{name: "token/serial", title: "take a cached token", variants: variants},
 		{name: "token/parallel", title: "take a cached token on all processors", variants: shared},
 		roundTrip(cache, x),
+		tokenFaults(),
 	}, nil
 }
 
