@@ -1,0 +1,464 @@
+package webhook_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/asn1"
+	"encoding/pem"
+	"io"
+	"io/fs"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/kyckit/kyckit"
+	"github.com/kyckit/kyckit/webhook"
+	"github.com/kyckit/kyckit/webhook/webhooktest"
+)
+
+func clientCert(t testing.TB, cfg webhook.ClientCertConfig) *webhook.ClientCert {
+	t.Helper()
+	c, err := webhook.NewClientCert(cfg)
+	require.NoError(t, err)
+	return c
+}
+
+// shown is a delivery over a connection on which certs were shown.
+func shown(id *webhooktest.Identity) *webhook.Delivery {
+	return &webhook.Delivery{Method: "POST", TLS: &tls.ConnectionState{PeerCertificates: append([]*x509.Certificate{id.Certificate}, id.Chain...)}}
+}
+
+func TestClientCertRefusesEveryBadKind(t *testing.T) {
+	ca := webhooktest.NewCA(t, "Sender CA")
+	c := clientCert(t, webhook.ClientCertConfig{CA: ca.PEM()})
+	good := shown(ca.Issue(webhooktest.Leaf{}))
+	require.NoError(t, c.Authenticate(good))
+	assert.NotNil(t, good.Certificate)
+	require.NoError(t, c.Authenticate(shown(ca.Intermediate("issuing").Issue(webhooktest.Leaf{}))))
+	for _, kind := range webhooktest.BadCerts() {
+		bad := shown(ca.Bad(kind, webhooktest.Leaf{}))
+		err := c.Authenticate(bad)
+		require.ErrorIs(t, err, webhook.ErrCertificate, kind)
+		require.ErrorIs(t, err, kyckit.ErrUnauthorized, kind)
+		require.Nil(t, bad.Certificate)
+	}
+	require.ErrorIs(t, c.Authenticate(&webhook.Delivery{}), webhook.ErrCertificate)
+	require.ErrorIs(t, c.Authenticate(&webhook.Delivery{TLS: &tls.ConnectionState{}}), webhook.ErrCertificate)
+	require.ErrorIs(t, (*webhook.ClientCert)(nil).Authenticate(good), webhook.ErrCertificate)
+	require.ErrorIs(t, (&webhook.ClientCert{}).Authenticate(good), webhook.ErrCertificate)
+}
+
+func TestCertificateIsAlsoCheckedLater(t *testing.T) {
+	ca, now := webhooktest.NewCA(t, "CA"), time.Now()
+	c := clientCert(t, webhook.ClientCertConfig{CA: ca.PEM(), Now: func() time.Time { return now }})
+	d := shown(ca.Issue(webhooktest.Leaf{}))
+	require.NoError(t, c.Authenticate(d))
+	require.NoError(t, c.Authenticate(d), "remembered")
+	now = now.Add(2 * time.Hour)
+	require.ErrorIs(t, c.Authenticate(d), webhook.ErrCertificate, "expired meanwhile")
+	now = now.Add(-4 * time.Hour)
+	require.ErrorIs(t, c.Authenticate(d), webhook.ErrCertificate, "not yet valid by a clock set back")
+}
+
+func TestPins(t *testing.T) {
+	ca := webhooktest.NewCA(t, "CA")
+	leaf := webhooktest.Leaf{CommonName: "sender", DNSNames: []string{"Hooks.Example.com", "*.wild.example"}, URIs: []string{"spiffe://example/hooks"}}
+	id, other := ca.Issue(leaf), ca.Issue(webhooktest.Leaf{CommonName: "other", DNSNames: []string{"a.wild.example"}})
+	colons := strings.ToUpper(id.Fingerprint()[:2] + ":" + id.Fingerprint()[2:])
+	for name, c := range map[string]struct {
+		cfg webhook.ClientCertConfig
+		ok  bool
+	}{
+		"none":              {webhook.ClientCertConfig{}, true},
+		"DNS":               {webhook.ClientCertConfig{DNSNames: []string{"x.example", "hooks.example.COM"}}, true},
+		"DNS suffix":        {webhook.ClientCertConfig{DNSNames: []string{"example.com"}}, false},
+		"DNS under a wild":  {webhook.ClientCertConfig{DNSNames: []string{"a.wild.example"}}, false},
+		"URI":               {webhook.ClientCertConfig{URIs: []string{"spiffe://example/hooks"}}, true},
+		"URI other":         {webhook.ClientCertConfig{URIs: []string{"spiffe://example/hook%73"}}, false},
+		"SPKI":              {webhook.ClientCertConfig{SPKI: []string{other.SPKI(), id.SPKI()}}, true},
+		"SPKI other":        {webhook.ClientCertConfig{SPKI: []string{other.SPKI()}}, false},
+		"fingerprint":       {webhook.ClientCertConfig{Fingerprints: []string{colons}}, true},
+		"fingerprint other": {webhook.ClientCertConfig{Fingerprints: []string{other.Fingerprint()}}, false},
+		"CN":                {webhook.ClientCertConfig{LegacyCommonNames: []string{"sender"}}, true},
+		"CN other":          {webhook.ClientCertConfig{LegacyCommonNames: []string{"Sender"}}, false},
+		"CN is no DNS name": {webhook.ClientCertConfig{DNSNames: []string{"sender"}}, false},
+		"kinds combined":    {webhook.ClientCertConfig{DNSNames: []string{"hooks.example.com"}, SPKI: []string{id.SPKI()}}, true},
+		"one kind fails":    {webhook.ClientCertConfig{DNSNames: []string{"hooks.example.com"}, SPKI: []string{other.SPKI()}}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c.cfg.CA = ca.PEM()
+			err := clientCert(t, c.cfg).Authenticate(shown(id))
+			if c.ok {
+				require.NoError(t, err)
+			} else {
+				require.ErrorIs(t, err, webhook.ErrCertificate)
+			}
+		})
+	}
+	renewed := ca.Issue(webhooktest.Leaf{Key: id.Key})
+	require.NoError(t, clientCert(t, webhook.ClientCertConfig{CA: ca.PEM(), SPKI: []string{id.SPKI()}}).Authenticate(shown(renewed)))
+	require.Error(t, clientCert(t, webhook.ClientCertConfig{CA: ca.PEM(), Fingerprints: []string{id.Fingerprint()}}).Authenticate(shown(renewed)))
+}
+
+func TestServerAuthOnlyDemandsAPin(t *testing.T) {
+	ca := webhooktest.NewCA(t, "CA")
+	server := ca.Bad(webhooktest.ServerOnly, webhooktest.Leaf{DNSNames: []string{"hooks.example"}})
+	_, err := webhook.NewClientCert(webhook.ClientCertConfig{CA: ca.PEM(), AllowServerAuth: true})
+	require.ErrorIs(t, err, kyckit.ErrInvalid)
+	c := clientCert(t, webhook.ClientCertConfig{CA: ca.PEM(), AllowServerAuth: true, DNSNames: []string{"hooks.example"}})
+	require.NoError(t, c.Authenticate(shown(server)))
+	require.Error(t, c.Authenticate(shown(ca.Bad(webhooktest.CodeSigning, webhooktest.Leaf{DNSNames: []string{"hooks.example"}}))))
+	require.Error(t, clientCert(t, webhook.ClientCertConfig{CA: ca.PEM(), DNSNames: []string{"hooks.example"}}).Authenticate(shown(server)))
+}
+
+func TestClientCertConfigIsChecked(t *testing.T) {
+	ca := webhooktest.NewCA(t, "CA")
+	leaf := ca.Issue(webhooktest.Leaf{})
+	broken := bytes.Replace(ca.PEM(), []byte("\n"), []byte("\n!!!!"), 1)
+	cut := ca.PEM()[:len(ca.PEM())-10]
+	good := ca.PEM()
+	join := func(parts ...[]byte) []byte { return bytes.Join(parts, nil) }
+	for name, cfg := range map[string]webhook.ClientCertConfig{
+		"nothing":            {},
+		"empty":              {CA: []byte{}},
+		"no PEM":             {CA: []byte("hello")},
+		"broken block":       {CA: broken},
+		"broken first":       {CA: join(broken, good)},
+		"broken last":        {CA: join(good, broken)},
+		"cut":                {CA: join(good, cut)},
+		"cut before another": {CA: join(cut, []byte("\n"), good)},
+		"a leaf":             {CA: join(good, leaf.PEM())},
+		"a key":              {CA: join(good, leaf.KeyPEM())},
+		"not a certificate":  {CA: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: []byte("x")})},
+		"headers":            {CA: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: ca.Certificate.Raw, Headers: map[string]string{"a": "b"}})},
+		"both":               {CA: good, CAFile: "x"},
+		"no file":            {CAFile: filepath.Join(t.TempDir(), "none")},
+		"CRL is no CRL":      {CA: good, CRL: good},
+		"empty CRL":          {CA: good, CRL: []byte{}},
+		"stranger's CRL":     {CA: good, CRL: webhooktest.NewCA(t, "CA").CRL(webhooktest.CRL{})},
+		"one stranger's CRL": {CA: good, CRL: join(ca.CRL(webhooktest.CRL{}), webhooktest.NewCA(t, "CA").CRL(webhooktest.CRL{}))},
+		"partial CRL":        {CA: good, CRL: ca.CRL(webhooktest.CRL{Extra: []pkix.Extension{{Id: asn1.ObjectIdentifier{2, 5, 29, 28}, Critical: true, Value: []byte{0x30, 0}}}})},
+		"soft without CRL":   {CA: good, SoftCRL: true},
+		"wildcard":           {CA: good, DNSNames: []string{"*.example.com"}},
+		"empty DNS name":     {CA: good, DNSNames: []string{""}},
+		"relative URI":       {CA: good, URIs: []string{"x"}},
+		"SPKI in hex":        {CA: good, SPKI: []string{leaf.Fingerprint()}},
+		"short SPKI":         {CA: good, SPKI: []string{"AAAA"}},
+		"short fingerprint":  {CA: good, Fingerprints: []string{"AAAA"}},
+		"empty CN":           {CA: good, LegacyCommonNames: []string{""}},
+	} {
+		_, err := webhook.NewClientCert(cfg)
+		assert.ErrorIs(t, err, kyckit.ErrInvalid, name)
+	}
+	_, err := webhook.NewClientCert(webhook.ClientCertConfig{CAFile: filepath.Join(t.TempDir(), "secret-path")})
+	require.ErrorIs(t, err, fs.ErrNotExist)
+	assert.NotContains(t, err.Error(), "secret-path")
+	_, err = webhook.NewClientCert(webhook.ClientCertConfig{CA: join([]byte("subject=CN = CA\n"), good, []byte("\n# another\n"), good)})
+	require.NoError(t, err, "text between blocks, and a CA twice")
+}
+
+func TestRevocation(t *testing.T) {
+	ca := webhooktest.NewCA(t, "root")
+	issuing := ca.Intermediate("issuing")
+	direct, below := ca.Issue(webhooktest.Leaf{}), issuing.Issue(webhooktest.Leaf{})
+	join := func(parts ...[]byte) []byte { return bytes.Join(parts, nil) }
+	both := join(ca.PEM(), issuing.PEM())
+	now := time.Now()
+	stale := webhooktest.CRL{ThisUpdate: now.Add(-3 * time.Hour), NextUpdate: now.Add(-time.Minute)}
+	early := webhooktest.CRL{ThisUpdate: now.Add(30 * time.Minute)}
+	der, _ := pem.Decode(ca.CRL(webhooktest.CRL{}))
+	for name, c := range map[string]struct {
+		cfg  webhook.ClientCertConfig
+		id   *webhooktest.Identity
+		ok   bool
+		soft bool // accepted by the soft option
+	}{
+		"fresh":                    {webhook.ClientCertConfig{CA: ca.PEM(), CRL: ca.CRL(webhooktest.CRL{})}, direct, true, true},
+		"fresh DER":                {webhook.ClientCertConfig{CA: ca.PEM(), CRL: der.Bytes}, direct, true, true},
+		"another revoked":          {webhook.ClientCertConfig{CA: ca.PEM(), CRL: ca.CRL(webhooktest.CRL{Revoked: []*x509.Certificate{below.Certificate}})}, direct, true, true},
+		"revoked":                  {webhook.ClientCertConfig{CA: ca.PEM(), CRL: ca.CRL(webhooktest.CRL{Revoked: []*x509.Certificate{direct.Certificate}})}, direct, false, false},
+		"revoked by a stale list":  {webhook.ClientCertConfig{CA: ca.PEM(), CRL: ca.CRL(webhooktest.CRL{ThisUpdate: stale.ThisUpdate, NextUpdate: stale.NextUpdate, Revoked: []*x509.Certificate{direct.Certificate}})}, direct, false, false},
+		"stale":                    {webhook.ClientCertConfig{CA: ca.PEM(), CRL: ca.CRL(stale)}, direct, false, true},
+		"not yet":                  {webhook.ClientCertConfig{CA: ca.PEM(), CRL: ca.CRL(early)}, direct, false, true},
+		"stale and fresh":          {webhook.ClientCertConfig{CA: ca.PEM(), CRL: join(ca.CRL(stale), ca.CRL(webhooktest.CRL{}))}, direct, true, true},
+		"issuer without a list":    {webhook.ClientCertConfig{CA: both, CRL: ca.CRL(webhooktest.CRL{})}, below, false, true},
+		"only the issuer's":        {webhook.ClientCertConfig{CA: both, CRL: issuing.CRL(webhooktest.CRL{})}, below, false, true},
+		"both lists":               {webhook.ClientCertConfig{CA: both, CRL: join(ca.CRL(webhooktest.CRL{}), issuing.CRL(webhooktest.CRL{}))}, below, true, true},
+		"intermediate revoked":     {webhook.ClientCertConfig{CA: both, CRL: join(ca.CRL(webhooktest.CRL{Revoked: []*x509.Certificate{issuing.Certificate}}), issuing.CRL(webhooktest.CRL{}))}, below, false, false},
+		"the anchor needs no list": {webhook.ClientCertConfig{CA: issuing.PEM(), CRL: issuing.CRL(webhooktest.CRL{})}, below, true, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			err := clientCert(t, c.cfg).Authenticate(shown(c.id))
+			assert.Equal(t, c.ok, err == nil, "%v", err)
+			var events []webhook.CertificateEvent
+			c.cfg.SoftCRL = true
+			c.cfg.OnEvent = func(e webhook.CertificateEvent) {
+				if e.Kind == webhook.EventNotChecked {
+					events = append(events, e)
+				}
+			}
+			soft := clientCert(t, c.cfg)
+			assert.Equal(t, c.soft, soft.Authenticate(shown(c.id)) == nil)
+			_ = soft.Authenticate(shown(c.id))
+			assert.Equal(t, c.soft && !c.ok, len(events) == 1, "reported once")
+		})
+	}
+}
+
+func TestRevocationListGoesStale(t *testing.T) {
+	ca, now := webhooktest.NewCA(t, "CA"), time.Now()
+	c := clientCert(t, webhook.ClientCertConfig{CA: ca.PEM(), CRL: ca.CRL(webhooktest.CRL{NextUpdate: now.Add(time.Minute)}), Now: func() time.Time { return now }})
+	d := shown(ca.Issue(webhooktest.Leaf{}))
+	require.NoError(t, c.Authenticate(d))
+	now = now.Add(2 * time.Minute)
+	require.ErrorIs(t, c.Authenticate(d), webhook.ErrCertificate, "the remembered verdict ends with the list")
+}
+
+// site is a TLS server in front of a handler.
+type site struct {
+	*httptest.Server
+	handled atomic.Int32
+	resumed atomic.Int32
+}
+
+func newSite(t testing.TB, ca *webhooktest.CA, c *webhook.ClientCert) *site {
+	s := &site{}
+	h, err := webhook.NewHandler(webhook.HandlerConfig{
+		Authenticate: c, Key: func(d *webhook.Delivery) string { return time.Now().String() },
+		Handle: func(_ context.Context, d *webhook.Delivery) error {
+			s.handled.Add(1)
+			if d.TLS.DidResume {
+				s.resumed.Add(1)
+			}
+			return nil
+		},
+	})
+	require.NoError(t, err)
+	s.Server = httptest.NewUnstartedServer(h)
+	s.Server.Config.ErrorLog = nil
+	server := ca.Issue(webhooktest.Leaf{DNSNames: []string{"example.com"}, Usages: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}})
+	s.TLS = c.TLSConfig(&tls.Config{Certificates: []tls.Certificate{server.TLS()}, MinVersion: tls.VersionTLS12})
+	s.EnableHTTP2 = true
+	s.Server.Config.ErrorLog = quiet()
+	s.StartTLS()
+	t.Cleanup(s.Close)
+	return s
+}
+
+// client is a sender that shows id; cache lets it resume.
+func client(ca *webhooktest.CA, id *webhooktest.Identity, cache tls.ClientSessionCache, version uint16) *http.Client {
+	roots := x509.NewCertPool()
+	roots.AddCert(ca.Certificate)
+	cfg := &tls.Config{RootCAs: roots, ServerName: "example.com", ClientSessionCache: cache, MinVersion: version, MaxVersion: version}
+	if id != nil {
+		cfg.Certificates = []tls.Certificate{id.TLS()}
+	}
+	return &http.Client{Transport: &http.Transport{TLSClientConfig: cfg}, Timeout: 5 * time.Second}
+}
+
+func send(c *http.Client, url string) int {
+	resp, err := c.Post(url, "application/json", strings.NewReader("{}"))
+	if err != nil {
+		return 0
+	}
+	_, _ = io.Copy(io.Discard, resp.Body)
+	_ = resp.Body.Close()
+	return resp.StatusCode
+}
+
+func TestHandshake(t *testing.T) {
+	ca := webhooktest.NewCA(t, "CA")
+	c := clientCert(t, webhook.ClientCertConfig{CA: ca.PEM()})
+	s := newSite(t, ca, c)
+	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
+		assert.Equal(t, 200, send(client(ca, ca.Issue(webhooktest.Leaf{}), nil, version), s.URL))
+		assert.Equal(t, 200, send(client(ca, ca.Intermediate("i").Issue(webhooktest.Leaf{}), nil, version), s.URL))
+		before := s.handled.Load()
+		assert.Equal(t, 0, send(client(ca, nil, nil, version), s.URL), "no certificate")
+		for _, kind := range webhooktest.BadCerts() {
+			assert.Equal(t, 0, send(client(ca, ca.Bad(kind, webhooktest.Leaf{}), nil, version), s.URL), kind)
+		}
+		assert.Equal(t, before, s.handled.Load())
+	}
+}
+
+// TestResumptionIsChecked: a resumed handshake verifies no chain, so the rule
+// must look again.
+func TestResumptionIsChecked(t *testing.T) {
+	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
+		ca := webhooktest.NewCA(t, "CA")
+		id := ca.Issue(webhooktest.Leaf{DNSNames: []string{"old.example"}})
+		c := clientCert(t, webhook.ClientCertConfig{CA: ca.PEM(), DNSNames: []string{"old.example"}})
+		s := newSite(t, ca, c)
+		sender := client(ca, id, tls.NewLRUClientSessionCache(4), version)
+		require.Equal(t, 200, send(sender, s.URL))
+		sender.CloseIdleConnections()
+		require.Equal(t, 200, send(sender, s.URL))
+		require.EqualValues(t, 1, s.resumed.Load(), "the second connection resumes")
+		sender.CloseIdleConnections()
+		require.NoError(t, c.Replace(webhook.ClientCertConfig{CA: ca.PEM(), DNSNames: []string{"new.example"}}))
+		require.Equal(t, 0, send(sender, s.URL))
+		require.EqualValues(t, 2, s.handled.Load())
+	}
+}
+
+func TestReplaceReachesOpenConnections(t *testing.T) {
+	ca, next := webhooktest.NewCA(t, "CA"), webhooktest.NewCA(t, "next CA")
+	old, renewed := ca.Issue(webhooktest.Leaf{}), next.Issue(webhooktest.Leaf{})
+	c := clientCert(t, webhook.ClientCertConfig{CA: ca.PEM()})
+	s := newSite(t, ca, c)
+	open := client(ca, old, nil, tls.VersionTLS13)
+	require.Equal(t, 200, send(open, s.URL))
+	require.Equal(t, 0, send(client(ca, renewed, nil, tls.VersionTLS13), s.URL))
+	require.NoError(t, c.Replace(webhook.ClientCertConfig{CA: next.PEM()}))
+	require.Equal(t, 401, send(open, s.URL), "the connection is open, the identity is not accepted any more")
+	require.Equal(t, 200, send(client(ca, renewed, nil, tls.VersionTLS13), s.URL), "a server that runs on accepts the new CA")
+	require.ErrorIs(t, c.Replace(webhook.ClientCertConfig{}), kyckit.ErrInvalid)
+	require.Equal(t, 200, send(client(ca, renewed, nil, tls.VersionTLS13), s.URL), "a bad rule replaces nothing")
+}
+
+func TestChangeUnderLoadFailsNoGoodRequest(t *testing.T) {
+	ca, other := webhooktest.NewCA(t, "CA"), webhooktest.NewCA(t, "other")
+	id := ca.Issue(webhooktest.Leaf{})
+	caFile, crlFile := filepath.Join(t.TempDir(), "ca.pem"), filepath.Join(t.TempDir(), "crl.pem")
+	write := func(name string, data ...[]byte) {
+		require.NoError(t, os.WriteFile(name, bytes.Join(data, nil), 0o600))
+	}
+	write(caFile, ca.PEM())
+	write(crlFile, ca.CRL(webhooktest.CRL{}))
+	c := clientCert(t, webhook.ClientCertConfig{CAFile: caFile, CRLFile: crlFile})
+	s := newSite(t, ca, c)
+	stop := make(chan struct{})
+	var wg sync.WaitGroup
+	var bad, sent atomic.Int32
+	for range 4 {
+		wg.Go(func() {
+			sender := client(ca, id, nil, tls.VersionTLS13)
+			for n := 0; ; n++ {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				if n%5 == 0 {
+					sender.CloseIdleConnections()
+				}
+				if sent.Add(1); send(sender, s.URL) != 200 {
+					bad.Add(1)
+				}
+			}
+		})
+	}
+	for i := range 20 {
+		if i%2 == 0 {
+			write(caFile, ca.PEM(), other.PEM())
+		} else {
+			write(caFile, ca.PEM())
+		}
+		write(crlFile, ca.CRL(webhooktest.CRL{}))
+		require.NoError(t, c.Reload())
+		time.Sleep(5 * time.Millisecond)
+	}
+	close(stop)
+	wg.Wait()
+	assert.Zero(t, bad.Load())
+	assert.NotZero(t, sent.Load())
+	write(crlFile, ca.CRL(webhooktest.CRL{Revoked: []*x509.Certificate{id.Certificate}}))
+	require.NoError(t, c.Reload())
+	require.Equal(t, 0, send(client(ca, id, nil, tls.VersionTLS13), s.URL))
+}
+
+func TestReloadKeepsTheLastGood(t *testing.T) {
+	ca, next := webhooktest.NewCA(t, "CA"), webhooktest.NewCA(t, "next")
+	file := filepath.Join(t.TempDir(), "ca.pem")
+	require.NoError(t, os.WriteFile(file, ca.PEM(), 0o600))
+	var events []webhook.CertificateEvent
+	c := clientCert(t, webhook.ClientCertConfig{CAFile: file, PollInterval: time.Nanosecond, OnEvent: func(e webhook.CertificateEvent) {
+		if e.Kind != webhook.EventClientExpires {
+			events = append(events, e)
+		}
+	}})
+	old, renewed := shown(ca.Issue(webhooktest.Leaf{})), shown(next.Issue(webhooktest.Leaf{}))
+	require.NoError(t, c.Authenticate(old))
+	require.Empty(t, events)
+
+	require.NoError(t, os.WriteFile(file, next.PEM()[:100], 0o600))
+	for range 3 {
+		require.NoError(t, c.Authenticate(old), "half a file changes nothing")
+	}
+	require.Len(t, events, 1, "and is reported once")
+	assert.Equal(t, webhook.EventReloadFailed, events[0].Kind)
+	require.ErrorIs(t, events[0].Err, kyckit.ErrInvalid)
+	require.ErrorIs(t, c.Reload(), kyckit.ErrInvalid)
+
+	require.NoError(t, os.WriteFile(file, next.PEM(), 0o600))
+	require.NoError(t, c.Authenticate(renewed), "the change is seen by polling")
+	require.ErrorIs(t, c.Authenticate(old), webhook.ErrCertificate)
+	assert.Equal(t, webhook.EventReloaded, events[len(events)-1].Kind)
+
+	require.NoError(t, os.Remove(file))
+	require.NoError(t, c.Authenticate(renewed))
+	require.ErrorIs(t, c.Reload(), fs.ErrNotExist)
+	require.NoError(t, c.Authenticate(renewed))
+}
+
+func TestExpiryWarnings(t *testing.T) {
+	ca, now := webhooktest.NewCA(t, "CA"), time.Now()
+	id := ca.Issue(webhooktest.Leaf{NotAfter: now.Add(40 * 24 * time.Hour)})
+	kinds := map[webhook.CertificateEventKind]int{}
+	c := clientCert(t, webhook.ClientCertConfig{
+		CA: ca.PEM(), CRL: ca.CRL(webhooktest.CRL{NextUpdate: now.Add(400 * 24 * time.Hour)}), Now: func() time.Time { return now }, PollInterval: time.Nanosecond,
+		OnEvent: func(e webhook.CertificateEvent) {
+			kinds[e.Kind]++
+			assert.Len(t, e.Fingerprint, 64)
+		},
+	})
+	require.NoError(t, c.Authenticate(shown(id)))
+	require.Empty(t, kinds)
+	now = now.Add(11 * 24 * time.Hour)
+	for range 3 {
+		require.NoError(t, c.Authenticate(shown(id)))
+	}
+	require.Equal(t, map[webhook.CertificateEventKind]int{webhook.EventClientExpires: 1}, kinds)
+	now = now.Add(25 * time.Hour)
+	require.NoError(t, c.Authenticate(shown(id)))
+	require.Equal(t, 2, kinds[webhook.EventClientExpires])
+	now = now.Add(340 * 24 * time.Hour)
+	require.Error(t, c.Authenticate(shown(id)))
+	require.Equal(t, 1, kinds[webhook.EventCAExpires])
+	now = now.Add(30 * 24 * time.Hour)
+	_ = c.Authenticate(shown(id))
+	require.Equal(t, 1, kinds[webhook.EventCRLExpires])
+}
+
+func TestTLSConfigKeepsTheBase(t *testing.T) {
+	ca := webhooktest.NewCA(t, "CA")
+	c := clientCert(t, webhook.ClientCertConfig{CA: ca.PEM()})
+	called := 0
+	base := &tls.Config{VerifyConnection: func(tls.ConnectionState) error { called++; return nil }, MinVersion: tls.VersionTLS13}
+	base.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) { return &tls.Config{MinVersion: tls.VersionTLS13}, nil }
+	cfg := c.TLSConfig(base)
+	good := tls.ConnectionState{PeerCertificates: []*x509.Certificate{ca.Issue(webhooktest.Leaf{}).Certificate}}
+	require.NoError(t, cfg.VerifyConnection(good))
+	require.Equal(t, 1, called)
+	require.Error(t, cfg.VerifyConnection(tls.ConnectionState{}))
+	require.Equal(t, 1, called)
+	chosen, err := cfg.GetConfigForClient(nil)
+	require.NoError(t, err)
+	require.Error(t, chosen.VerifyConnection(tls.ConnectionState{}))
+	assert.Equal(t, tls.RequireAnyClientCert, chosen.ClientAuth)
+	assert.Equal(t, tls.NoClientCert, base.ClientAuth, "the base is not changed")
+	require.Error(t, c.TLSConfig(nil).VerifyConnection(tls.ConnectionState{}))
+}

@@ -1,0 +1,96 @@
+package webhooktest
+
+import (
+	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/hex"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/kyckit/kyckit/webhook"
+)
+
+// Forward returns the headers by which a proxy of the given format forwards a
+// client certificate, under their default names. certs is the leaf and what the
+// client sent along; without any, the headers are those of a client that showed
+// none.
+func Forward(format webhook.ProxyFormat, certs ...*x509.Certificate) http.Header {
+	h := http.Header{}
+	var texts, ders []string
+	for _, c := range certs {
+		texts = append(texts, string(encode("CERTIFICATE", c.Raw)))
+		ders = append(ders, base64.StdEncoding.EncodeToString(c.Raw))
+	}
+	leaf := len(certs) > 0
+	switch format {
+	case webhook.ProxyNginx:
+		h.Set("X-Ssl-Client-Verify", "NONE")
+		if leaf {
+			h.Set("X-Ssl-Client-Verify", "SUCCESS")
+			h.Set("X-Ssl-Client-Cert", escape(texts[0]))
+		}
+	case webhook.ProxyEnvoy:
+		if leaf {
+			sum := sha256.Sum256(certs[0].Raw)
+			h.Set("X-Forwarded-Client-Cert", `Hash=`+hex.EncodeToString(sum[:])+`;Cert="`+escape(texts[0])+`";Chain="`+escape(strings.Join(texts, ""))+
+				`";Subject="`+strings.ReplaceAll(certs[0].Subject.String(), `"`, `\"`)+`"`)
+		}
+	case webhook.ProxyALB:
+		if leaf {
+			// AWS leaves +, = and / as they are.
+			h.Set("X-Amzn-Mtls-Clientcert-Leaf", strings.NewReplacer("%2B", "+", "%2F", "/", "%3D", "=").Replace(escape(texts[0])))
+		}
+	case webhook.ProxyRFC9440:
+		if leaf {
+			h.Set("Client-Cert", ":"+ders[0]+":")
+		}
+		if len(ders) > 1 {
+			h.Set("Client-Cert-Chain", ":"+strings.Join(ders[1:], ":, :")+":")
+		}
+	case webhook.ProxyTraefik:
+		if leaf {
+			h.Set("X-Forwarded-Tls-Client-Cert", strings.Join(ders, ","))
+		}
+	case webhook.ProxyHAProxy:
+		h.Set("X-Ssl-Client-Verify", "0") // also without a certificate
+		h.Set("X-Ssl-Client-Cert", "")
+		if leaf {
+			h.Set("X-Ssl-Client-Cert", ders[0])
+		}
+	}
+	return h
+}
+
+func escape(s string) string { return strings.ReplaceAll(url.QueryEscape(s), "+", "%20") }
+
+// NewProxy starts a fake proxy that ends TLS with the given server identity,
+// asks clients for a certificate without judging it, and forwards requests to
+// backend in the given format. It drops the copies of the headers that a client
+// sent, as a proxy must. It is closed with the test.
+func NewProxy(t testing.TB, format webhook.ProxyFormat, backend string, server *Identity) *httptest.Server {
+	t.Helper()
+	target, err := url.Parse(backend)
+	if err != nil {
+		t.Fatalf("webhooktest: %v", err)
+	}
+	example := Forward(format, server.Certificate, server.Certificate)
+	proxy := httptest.NewUnstartedServer(&httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
+		r.SetURL(target)
+		for name := range example {
+			r.Out.Header.Del(name)
+		}
+		for name, values := range Forward(format, r.In.TLS.PeerCertificates...) {
+			r.Out.Header[name] = values
+		}
+	}})
+	proxy.TLS = &tls.Config{Certificates: []tls.Certificate{server.TLS()}, ClientAuth: tls.RequestClientCert, MinVersion: tls.VersionTLS12}
+	proxy.StartTLS()
+	t.Cleanup(proxy.Close)
+	return proxy
+}
