@@ -59,7 +59,7 @@ func roundTrip(cache *auth.Cache, x oauth2.TokenSource) group {
 	req.Header.Set("Accept", "application/json")
 	req.Header.Set("User-Agent", "bench")
 	send := func(name string, rt http.RoundTripper) variant {
-		return loop(name, func() error { _, err := rt.RoundTrip(req); return err })
+		return loop(name, func() error { _, err := rt.RoundTrip(req); return err }) //nolint:bodyclose // http.NoBody
 	}
 	return group{
 		name: "token/roundtrip", title: "a request through the bearer transport, over a transport that answers at once",
@@ -72,7 +72,7 @@ func roundTrip(cache *auth.Cache, x oauth2.TokenSource) group {
 				if err != nil {
 					return err
 				}
-				_, err = azure.Do(r)
+				_, err = azure.Do(r) //nolint:bodyclose // http.NoBody
 				return err
 			}),
 		},
