@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"reflect"
 
 	"github.com/kyckit/kyckit"
 	"github.com/kyckit/kyckit/internal/redact"
@@ -29,7 +30,7 @@ type Request struct {
 	// form.
 	Body any
 	// Repeatable says that the call may be sent again after it may have
-	// reached the provider. GET and HEAD always are.
+	// reached the provider. GET and HEAD always are, an upload never is.
 	Repeatable bool
 
 	op string
@@ -63,6 +64,10 @@ func (c *Client) Post(ctx context.Context, path string, in, out any) error {
 //
 // Errors are *kyckit.Error; refused fields are a *ValidationError inside.
 func (c *Client) Do(ctx context.Context, r Request, out any) error {
+	if v := reflect.ValueOf(out); out != nil && (v.Kind() != reflect.Pointer || v.IsNil()) {
+		// Found out after a creation, this would leave the caller empty-handed.
+		return invalid(operation(r), "out must be nil or a non-nil pointer")
+	}
 	resp, err := c.call(ctx, r)
 	if err != nil || out == nil || resp.StatusCode == http.StatusNoContent {
 		return err

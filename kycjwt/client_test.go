@@ -91,6 +91,9 @@ func TestPathsThatCouldLeadElsewhereAreRefused(t *testing.T) {
 	} {
 		require.ErrorIs(t, client.Do(t.Context(), r, nil), kyckit.ErrInvalid)
 	}
+	for _, out := range []any{map[string]any{}, "x", struct{}{}, (*int)(nil)} {
+		require.ErrorIs(t, client.Post(t.Context(), "/persons", nil, out), kyckit.ErrInvalid)
+	}
 	assert.Empty(t, fake.Requests(""), "nothing was sent")
 }
 
@@ -174,6 +177,20 @@ func TestTheAPIPrefixAndTheLoginPathAreSettings(t *testing.T) {
 	}
 	assert.Equal(t, 2, fake.Count("login elsewhere"))
 	assert.Zero(t, fake.Count("login"))
+}
+
+func TestPitfallEmptyCredentialsAreRefusedLocally(t *testing.T) {
+	fake, _ := start(t, kycjwttest.Config{})
+	for _, change := range []func(*kycjwt.Config){
+		func(c *kycjwt.Config) { c.Username = "" },
+		func(c *kycjwt.Config) { c.Password = kyckit.NewSecret("") },
+	} {
+		cfg := fake.ClientConfig()
+		change(&cfg)
+		_, err := kycjwt.New(cfg)
+		require.ErrorIs(t, err, kyckit.ErrInvalid)
+	}
+	assert.Empty(t, fake.Requests(""))
 }
 
 func TestNewNamesTheRefusedSetting(t *testing.T) {

@@ -47,7 +47,9 @@ type Config struct {
 	EntitlementLists EntitlementLists
 	// MaxPages stops a list that never ends. Zero means 1,000 pages.
 	MaxPages int
-	// HTTP says how to talk to the provider. The login uses it too.
+	// HTTP says how to talk to the provider. The login uses it too, without its
+	// Middleware, which would see the password, and its Retry: logins are paced
+	// so that none can lock the account.
 	HTTP kyckit.HTTP
 }
 

@@ -133,6 +133,28 @@ func TestEntitlementsInBothForms(t *testing.T) {
 	}
 }
 
+func TestQuestionnairesAreReadPageByPage(t *testing.T) {
+	for _, older := range []bool{false, true} {
+		fake, client := start(t, kycjwttest.Config{PageSize: 2, OlderLists: older})
+		for i := range 4 {
+			fake.AddQuestionnaire(kycjwt.Questionnaire{ID: fmt.Sprint("q-", i)})
+		}
+		got := all(t, client.Questionnaires(t.Context(), kycjwt.Owner{Type: kycjwt.OwnerPerson}))
+		require.Len(t, got, 5)
+		assert.Equal(t, "q-3", got[4].ID)
+		assert.Nil(t, got[4].Data)
+		assert.Equal(t, 3, fake.Count("questionnaires"))
+	}
+}
+
+func TestADocumentWithoutRawStillEncodes(t *testing.T) {
+	encoded, err := json.Marshal(kycjwt.Document{ID: "d", OwnerID: "o"})
+	require.NoError(t, err)
+	var back kycjwt.Document
+	require.NoError(t, json.Unmarshal(encoded, &back))
+	assert.Equal(t, "o", back.OwnerID)
+}
+
 func TestTriggerEntitlementSendsTheCallersBody(t *testing.T) {
 	fake, client := start(t, kycjwttest.Config{})
 	who := owner(t, client)
@@ -280,7 +302,7 @@ func TestPitfallDeleteWebhookTakesItsIDInTheQuery(t *testing.T) {
 	require.ErrorIs(t, client.DeleteWebhook(ctx, ""), kyckit.ErrInvalid)
 }
 
-func TestRegisterWebhookWantsAUsableKey(t *testing.T) {
+func TestPitfallALostPublicKeyIsAnError(t *testing.T) {
 	fake, client := start(t, kycjwttest.Config{})
 	for _, body := range []string{`{"id":"1"}`, `{"id":"1","public_key":"AAAA"}`, `{"id":"1","public_key":7}`, ``, `<html>`} {
 		fake.Fail("register webhook", 1, kyctest.Fault{Status: 201, Body: body})
