@@ -39,7 +39,7 @@ func Forward(format webhook.ProxyFormat, certs ...*x509.Certificate) http.Header
 		if leaf {
 			sum := sha256.Sum256(certs[0].Raw)
 			h.Set("X-Forwarded-Client-Cert", `Hash=`+hex.EncodeToString(sum[:])+`;Cert="`+escape(texts[0])+`";Chain="`+escape(strings.Join(texts, ""))+
-				`";Subject="`+strings.ReplaceAll(certs[0].Subject.String(), `"`, `\"`)+`"`)
+				`";Subject="`+certs[0].Subject.String()+`"`) // RFC 2253 has escaped its quotes already
 		}
 	case webhook.ProxyALB:
 		if leaf {
