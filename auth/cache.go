@@ -19,6 +19,10 @@ import (
 const (
 	defaultEarly   = 60 * time.Second
 	defaultTimeout = 30 * time.Second
+	// defaultAttempts is how many attempts in a row may fail before callers
+	// without a token hear of it. Later exchanges try once: holding callers any
+	// longer would not help them.
+	defaultAttempts = 3
 
 	// never is a time on the cache's clock that does not come.
 	never = time.Duration(math.MaxInt64)
@@ -86,6 +90,8 @@ type Cache struct {
 	timeout time.Duration
 	logger  *slog.Logger
 	onEvent func(Event)
+	// attempts is defaultAttempts, or what HTTP.Retry says.
+	attempts int
 
 	mu     sync.Mutex
 	flight *flight
@@ -106,7 +112,9 @@ type entry struct {
 }
 
 // NewCache returns a cache over cfg.Source.
-func NewCache(cfg CacheConfig) (*Cache, error) {
+func NewCache(cfg CacheConfig) (*Cache, error) { return newCache(cfg, defaultAttempts) }
+
+func newCache(cfg CacheConfig, attempts int) (*Cache, error) {
 	if cfg.Source == nil {
 		return nil, transport.ConfigError(provider, "Source", "is required")
 	}
@@ -121,6 +129,8 @@ func NewCache(cfg CacheConfig) (*Cache, error) {
 		logger:  cfg.Tuning.Logger,
 		onEvent: cfg.Tuning.OnEvent,
 		pace:    newPace(),
+
+		attempts: attempts,
 	}
 	if c.early == 0 {
 		c.early = defaultEarly

@@ -345,6 +345,7 @@ func TestConfigErrorsNameTheField(t *testing.T) {
 		{"Scopes", credentials(func(c *cc) { c.Scopes = []string{""} })},
 		{"Params", credentials(func(c *cc) { c.Params = map[string][]string{"client_secret": {"x"}} })},
 		{"DefaultLifetime", credentials(func(c *cc) { c.DefaultLifetime = -1 })},
+		{"HTTP.Retry.MaxAttempts", credentials(func(c *cc) { c.HTTP.Retry.MaxAttempts = -1 })},
 		{"HTTP.Timeout", credentials(func(c *cc) { c.HTTP.Timeout = -1 })},
 		{"Tuning.Early", credentials(func(c *cc) { c.Tuning.Early = -1 })},
 		{"LoginURL", login(func(c *pl) { c.LoginURL = "kyc.example.test" })},

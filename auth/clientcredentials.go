@@ -31,9 +31,10 @@ type ClientCredentialsConfig struct {
 	// are no JWT with an expiry. Zero means unknown: such a token serves until
 	// it is refused.
 	DefaultLifetime time.Duration
-	// HTTP is how to reach the endpoint. Its Middleware is not used, which
-	// would see the credentials, nor its Retry: the cache paces the exchanges.
-	// Timeout defaults to 10 s and MaxResponseBytes to 1 MiB.
+	// HTTP is how to reach the endpoint. Its Middleware is not used: it would
+	// see the credentials. Of its Retry only MaxAttempts counts, for callers
+	// who wait for a first token; the cache paces the attempts. Timeout
+	// defaults to 10 s and MaxResponseBytes to 1 MiB.
 	HTTP kyckit.HTTP
 	// Tuning is the cache's.
 	Tuning Tuning

@@ -75,7 +75,14 @@ func newExchange(cfg exchangeConfig) (*Cache, error) {
 	}
 	h := cfg.http
 	h.Middleware = nil // it would see the credentials
-	h.Retry = kyckit.Retry{MaxAttempts: 1}
+	attempts := h.Retry.MaxAttempts
+	switch {
+	case attempts < 0:
+		return nil, transport.ConfigError(cfg.provider, "HTTP.Retry.MaxAttempts", "must not be negative")
+	case attempts == 0:
+		attempts = defaultAttempts
+	}
+	h.Retry = kyckit.Retry{MaxAttempts: 1} // the cache paces the attempts
 	if h.MaxResponseBytes == 0 {
 		h.MaxResponseBytes = maxExchangeBytes
 	}
@@ -85,12 +92,12 @@ func newExchange(cfg exchangeConfig) (*Cache, error) {
 	if err != nil {
 		return nil, err
 	}
-	return NewCache(CacheConfig{
+	return newCache(CacheConfig{
 		Source: &exchange{
 			client: client, method: cfg.method, path: path, prepare: cfg.prepare, decode: cfg.decode, fallback: cfg.fallback,
 		},
 		Tuning: cfg.tuning,
-	})
+	}, attempts)
 }
 
 func (x *exchange) Token(ctx context.Context) (Token, error) {

@@ -71,23 +71,30 @@ func (p *pace) succeeded() {
 // before when there is none.
 func (p *pace) failed(err *kyckit.Error, now, dead time.Duration) *kyckit.Error {
 	p.failures++
-	if refused(err) {
-		p.next = now + p.refusal()
-	} else {
-		p.refusals = 0
-		wait := p.backoff.NextBackOff()
-		if dead <= now {
-			wait = min(wait, deadWait())
-		} else if now+wait > dead {
-			// The moment the token dies an attempt is due.
-			wait = max(dead-now, minWait)
-		}
-		p.next = now + max(wait, min(err.RetryAfter, maxAsked))
-	}
+	wait := p.wait(err, now, dead)
+	p.next = now + max(wait, min(err.RetryAfter, maxAsked))
 	e := *err
 	e.RetryAfter = p.next - now
 	p.last = &e
 	return p.last
+}
+
+func (p *pace) wait(err *kyckit.Error, now, dead time.Duration) time.Duration {
+	if refused(err) {
+		return p.refusal()
+	}
+	p.refusals = 0
+	wait := p.backoff.NextBackOff()
+	switch {
+	case errors.Is(err, kyckit.ErrRateLimited):
+		return wait // even without a token: faster would be slower
+	case dead <= now:
+		return min(wait, deadWait())
+	case now+wait > dead:
+		return max(dead-now, minWait) // an attempt is due the moment the token dies
+	default:
+		return wait
+	}
 }
 
 // refusal is the wait after refused credentials: asking on could lock the

@@ -8,10 +8,6 @@ import (
 	"github.com/kyckit/kyckit"
 )
 
-// coldAttempts is how many attempts in a row may fail before callers without a
-// token hear of it. Later exchanges try once: holding callers would not help.
-const coldAttempts = 3
-
 // flight is one exchange, shared by all who wait for it.
 type flight struct {
 	cancel context.CancelFunc
@@ -75,7 +71,7 @@ func (c *Cache) run(ctx context.Context, f *flight) {
 			c.end(f, failed)
 		}
 	}()
-	for {
+	for attempt := 1; ; attempt++ {
 		start := c.now()
 		token, err := c.fetch(ctx)
 		if err == nil {
@@ -84,20 +80,21 @@ func (c *Cache) run(ctx context.Context, f *flight) {
 				return
 			}
 		}
-		failed := asError(err)
+		failed := *asError(err)
 		if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
 			// The exchange's own context, which must not look like the caller's.
-			failed = failure(kyckit.ErrUnavailable, "no token in time")
+			failed = *failure(kyckit.ErrUnavailable, "no token in time")
 			if errors.Is(err, context.Canceled) {
 				failed.Reason = "the cache was closed"
 			}
 		}
-		failed, again := c.fail(ctx, failed, c.now()-start)
-		if again && sleep(ctx, failed.RetryAfter) {
+		failed.Attempts = attempt
+		told, again := c.fail(ctx, &failed, c.now()-start)
+		if again && sleep(ctx, told.RetryAfter) {
 			continue
 		}
 		ended = true
-		c.end(f, failed)
+		c.end(f, told)
 		return
 	}
 }
@@ -134,7 +131,7 @@ func (c *Cache) fail(ctx context.Context, err *kyckit.Error, took time.Duration)
 		dead = e.dead
 	}
 	failed = c.pace.failed(err, now, dead)
-	again = dead <= now && c.pace.failures < coldAttempts && worthWaiting(failed)
+	again = dead <= now && c.pace.failures < c.attempts && worthWaiting(failed)
 	if e != nil {
 		e.refreshAt.Store(int64(min(c.pace.next, e.dead)))
 	}

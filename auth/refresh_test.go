@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -15,6 +16,7 @@ import (
 	"github.com/kyckit/kyckit"
 	"github.com/kyckit/kyckit/auth"
 	"github.com/kyckit/kyckit/auth/authtest"
+	"github.com/kyckit/kyckit/internal/transport"
 	"github.com/kyckit/kyckit/kyctest"
 )
 
@@ -280,4 +282,66 @@ func TestRetryAfterOfTheEndpointIsHonoured(t *testing.T) {
 		_, err = src.Token(t.Context())
 		require.NoError(t, err)
 	})
+}
+
+func TestMaxAttemptsOfTheFirstExchange(t *testing.T) {
+	for configured, want := range map[int]int{0: 3, 1: 1, 5: 5} {
+		synctest.Test(t, func(t *testing.T) {
+			s := inMemory(t, authtest.Config{})
+			h := s.HTTP()
+			h.Retry.MaxAttempts = configured
+			src, err := auth.NewClientCredentials(auth.ClientCredentialsConfig{
+				TokenURL: s.TokenURL(), ClientID: "test-client", ClientSecret: kyckit.NewSecret("test-secret"), HTTP: h,
+			})
+			require.NoError(t, err)
+			s.Fail(authtest.OpToken, 0, kyctest.Fault{Status: 503})
+			_, err = src.Token(t.Context())
+			var e *kyckit.Error
+			require.ErrorAs(t, err, &e)
+			assert.Equal(t, want, e.Attempts)
+			assert.Equal(t, want, s.Exchanges())
+			_, err = src.Token(t.Context())
+			require.ErrorAs(t, err, &e)
+			assert.Zero(t, e.Attempts, "nothing was sent")
+			time.Sleep(time.Second)
+			_, err = src.Token(t.Context())
+			require.ErrorAs(t, err, &e)
+			assert.Equal(t, 1, e.Attempts, "later exchanges hold nobody")
+		})
+	}
+}
+
+func TestRateLimitedEndpointIsAskedEverMoreSeldom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := inMemory(t, authtest.Config{})
+		src, err := s.ClientCredentials(auth.Tuning{})
+		require.NoError(t, err)
+		s.Fail(authtest.OpToken, 0, kyctest.Fault{Status: 429})
+		load(t.Context(), src, 20, time.Minute, func(_, _ time.Duration, _ auth.Token, err error) {
+			assert.ErrorIs(t, err, kyckit.ErrRateLimited)
+		})
+		assert.LessOrEqual(t, s.Exchanges(), 12)
+		assert.GreaterOrEqual(t, s.Exchanges(), 6)
+	})
+}
+
+// The header of the SDK's own calls is set in place; a retry must not write to
+// a header that an abandoned try may still read.
+func TestRetriedCallsAreSafe(t *testing.T) {
+	s := onLoopback(t, authtest.Config{})
+	src, err := s.ClientCredentials(auth.Tuning{})
+	require.NoError(t, err)
+	h := s.HTTP()
+	h.Timeout = 5 * time.Millisecond
+	h.Retry.MinWait, h.Retry.MaxWait = time.Millisecond, time.Millisecond
+	client, err := transport.New(transport.Config{
+		Provider: "demo", BaseURL: s.URL, HTTP: h,
+		Authorize: func(next http.RoundTripper) http.RoundTripper { return auth.NewTransport(next, src) },
+	})
+	require.NoError(t, err)
+	s.Fail(authtest.OpResource, 0, kyctest.Fault{Delay: 50 * time.Millisecond})
+	for range 20 {
+		_, err = client.Do(t.Context(), &transport.Call{Op: "demo", Method: http.MethodGet, Path: "/resource", Repeatable: true})
+		require.ErrorIs(t, err, kyckit.ErrUnavailable)
+	}
 }

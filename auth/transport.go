@@ -115,7 +115,9 @@ func (t *bearerTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 // own.
 func (t *bearerTransport) send(req *http.Request, g grant, inPlace bool) (*http.Response, error) {
 	if inPlace {
-		req.Header["Authorization"] = g.header
+		if has := req.Header["Authorization"]; len(has) != 1 || &has[0] != &g.header[0] {
+			req.Header["Authorization"] = g.header
+		}
 		return t.next(req)
 	}
 	// A shallow copy with its own header map is enough: values are replaced,
