@@ -45,9 +45,13 @@ func TestA422OfTheLoginNamesItsFields(t *testing.T) {
 	} {
 		fake, client := start(t, kycjwttest.Config{})
 		answerWith(fake, "login", 422, body)
-		fields := refused(t, read(t.Context(), client))
+		err := read(t.Context(), client)
+		fields := refused(t, err)
 		require.Len(t, fields, 1)
 		assert.Equal(t, "body.username", fields[0].Path())
+		var login *kyckit.Error
+		require.ErrorAs(t, errors.Unwrap(asError(t, err).Err), &login, "the login's own error stays in the chain")
+		assert.Equal(t, "auth", login.Provider)
 	}
 }
 

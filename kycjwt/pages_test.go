@@ -116,6 +116,7 @@ func TestListsThatNeverEndAreStopped(t *testing.T) {
 		"the same page again":       {func(int) string { return envelope(0, 2, `,"total":10,"size":2`) }, 2, 2},
 		"the same page, renumbered": {func(n int) string { return envelope(0, 2, fmt.Sprintf(`,"page":%d,"size":2,"pages":9`, n)) }, 2, 2},
 		"page is ignored":           {func(int) string { return envelope(0, 2, `,"page":1,"size":2,"pages":9`) }, 2, 2},
+		"another page than asked":   {func(n int) string { return envelope(2*n, 2*n+2, `,"page":7,"size":2,"pages":9`) }, 2, 2},
 		"a circle of two": {func(n int) string {
 			return envelope(n%2*2, n%2*2+2, fmt.Sprintf(`,"page":%d,"size":2,"pages":9`, n))
 		}, 3, 4},

@@ -12,8 +12,9 @@ import (
 type uploadBody struct {
 	u          *upload
 	head, tail []byte
-	left       int64 // of the file, when its size is known
-	ended      bool  // the file was read to its end
+	buf        []byte // what the file is read into; nobody else's while no Read is in progress
+	left       int64  // of the file, when its size is known
+	ended      bool   // the file was read to its end
 	late       <-chan time.Time
 	closing    sync.Once
 	closed     chan struct{}
@@ -91,10 +92,13 @@ func (b *uploadBody) read(n int) (piece, error) {
 	if err := b.u.acquire(b); err != nil {
 		return piece{}, err
 	}
+	if cap(b.buf) < n {
+		b.buf = make([]byte, n)
+	}
+	data := b.buf[:n]
 	done := make(chan piece, 1)
 	go func() {
 		defer b.u.release()
-		data := make([]byte, n)
 		n, err := b.u.file.Read(data)
 		if n < 0 || n > len(data) {
 			n, err = 0, errCount
