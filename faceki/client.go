@@ -117,6 +117,7 @@ type Client struct {
 	paths    Paths
 	maxImage int64
 	buffer   bool
+	timeout  time.Duration // of one upload
 }
 
 // New validates cfg and returns a Client. Nothing is sent until the first call.
@@ -134,6 +135,10 @@ func New(cfg Config) (*Client, error) {
 		return nil, transport.ConfigError(provider, "TokenMode", "is not known")
 	case cfg.MaxImageBytes < 0:
 		return nil, transport.ConfigError(provider, "MaxImageBytes", "must not be negative")
+	case cfg.Token.Early < 0:
+		return nil, transport.ConfigError(provider, "Token.Early", "must not be negative")
+	case cfg.Token.Timeout < 0:
+		return nil, transport.ConfigError(provider, "Token.Timeout", "must not be negative")
 	case cfg.Auth != nil && (cfg.ClientID != "" || !cfg.ClientSecret.IsZero()):
 		return nil, transport.ConfigError(provider, "Auth", "must not be combined with ClientID and ClientSecret")
 	case cfg.Auth == nil && strings.TrimSpace(cfg.ClientID) == "":
@@ -160,7 +165,14 @@ func New(cfg Config) (*Client, error) {
 	if maxImage == 0 {
 		maxImage = defaultMaxImageBytes
 	}
-	return &Client{http: c, paths: cfg.Paths, maxImage: maxImage, buffer: cfg.BufferReaders}, nil
+	timeout := cfg.HTTP.Timeout
+	if timeout == 0 && cfg.HTTP.Client != nil {
+		timeout = cfg.HTTP.Client.Timeout
+	}
+	if timeout == 0 {
+		timeout = uploadTimeout
+	}
+	return &Client{http: c, paths: cfg.Paths, maxImage: maxImage, buffer: cfg.BufferReaders, timeout: timeout}, nil
 }
 
 // Format implements fmt.Formatter: nothing of the client is printed.

@@ -2,10 +2,13 @@ package faceki
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io"
+	"os"
 	"path"
 	"strings"
+	"time"
 )
 
 // Image is a JPEG or PNG picture to send. The type is read from the content;
@@ -15,9 +18,9 @@ import (
 // sent: the image is never held in memory as a whole. An io.Seeker, such as an
 // *os.File or a bytes.Reader, lets the request announce its length and lets it
 // be repeated after a 401; see Config.BufferReaders for others. A reader must
-// not be used elsewhere during the call. When a call ends early, a Read that
-// blocks at that moment is waited for up to a second and then left to return by
-// itself, so give readers that can block a deadline of their own.
+// not be used elsewhere during the call. When a call ends early while a Read
+// blocks, that Read is waited for up to a second and then left to return by
+// itself, so give readers that can block for long a deadline of their own.
 type Image struct {
 	// Name is a file name to tell the provider, optional. Directories and
 	// characters outside a-z, A-Z, 0-9, ".", "_" and "-" are dropped and the
@@ -49,14 +52,19 @@ type source struct {
 	size        int64     // -1: unknown
 	head        []byte    // what was read of a reader that cannot go back
 	max         int64
+
+	// busy is held while the reader is in use, so that no two Reads overlap
+	// and the end of the last one can be waited for.
+	busy chan struct{}
+	buf  []byte // of a reader that may block, see read
 }
 
 // newSource checks an image as far as it can be checked without reading it.
-func newSource(op, field string, img Image, limit int64, buffer bool) (*source, error) {
+func newSource(ctx context.Context, op, field string, img Image, limit int64, buffer bool) (*source, error) {
 	if img.Reader == nil {
 		return nil, imageError(op, field, "has no image", ErrImage)
 	}
-	s := &source{field: field, reader: img.Reader, size: -1, max: limit}
+	s := &source{field: field, reader: img.Reader, size: -1, max: limit, busy: make(chan struct{}, 1)}
 	if err := s.measure(); err != nil {
 		return nil, imageError(op, field, "cannot be read", ErrImage, &readerError{err})
 	}
@@ -65,8 +73,11 @@ func newSource(op, field string, img Image, limit int64, buffer bool) (*source, 
 	}
 
 	head := make([]byte, len(pngMagic))
-	n, err := readHead(img.Reader, head)
+	n, err := s.readFull(head, ctx.Done())
 	head = head[:n]
+	if ctx.Err() != nil {
+		return nil, contextError(op, ctx.Err())
+	}
 	if err != nil {
 		return nil, imageError(op, field, "cannot be read", ErrImage, &readerError{err})
 	}
@@ -90,7 +101,7 @@ func newSource(op, field string, img Image, limit int64, buffer bool) (*source, 
 			return nil, imageError(op, field, "cannot be read", ErrImage, &readerError{err})
 		}
 	case buffer:
-		return s, s.buffer(op, head)
+		return s, s.buffer(ctx, op, head)
 	default:
 		s.head = head
 	}
@@ -123,14 +134,16 @@ func (s *source) measure() error {
 const bufferChunk = 256 << 10
 
 // buffer reads the rest of the image into memory.
-func (s *source) buffer(op string, head []byte) error {
+func (s *source) buffer(ctx context.Context, op string, head []byte) error {
 	held := &chunks{}
 	held.add(head)
 	for {
 		chunk := make([]byte, bufferChunk)
-		n, err := readHead(s.reader, chunk)
+		n, err := s.readFull(chunk, ctx.Done())
 		held.add(chunk[:n])
 		switch {
+		case ctx.Err() != nil:
+			return contextError(op, ctx.Err())
 		case err != nil:
 			return imageError(op, s.field, "cannot be read", ErrImage, &readerError{err})
 		case held.size > s.max:
@@ -177,14 +190,11 @@ func (c *chunks) Seek(int64, int) (int64, error) {
 // errNoProgress says that a reader yields neither bytes nor an error.
 var errNoProgress = errors.New("no progress")
 
-// readHead fills p as far as the reader reaches; its end is no error.
-func readHead(r io.Reader, p []byte) (int, error) {
+// readFull fills p as far as the reader reaches; its end is no error.
+func (s *source) readFull(p []byte, done <-chan struct{}) (int, error) {
 	n, idle := 0, 0
 	for n < len(p) {
-		m, err := r.Read(p[n:])
-		if m < 0 || m > len(p)-n {
-			return n, errNoProgress
-		}
+		m, err := s.read(p[n:], done, nil)
 		n += m
 		switch {
 		case errors.Is(err, io.EOF):
@@ -200,6 +210,112 @@ func readHead(r io.Reader, p []byte) (int, error) {
 		}
 	}
 	return n, nil
+}
+
+// acquire takes the reader, unless one of the channels is closed.
+func (s *source) acquire(done, quit <-chan struct{}) error {
+	select {
+	case s.busy <- struct{}{}:
+	case <-done:
+		return errUploadStopped
+	case <-quit:
+		return errUploadStopped
+	}
+	// Both may have been ready.
+	select {
+	case <-done:
+	case <-quit:
+	default:
+		return nil
+	}
+	<-s.busy
+	return errUploadStopped
+}
+
+// idle reports whether nobody reads.
+func (s *source) idle() bool { return len(s.busy) == 0 }
+
+// wait returns true when nobody reads any more.
+func (s *source) wait(late <-chan time.Time) bool {
+	select {
+	case s.busy <- struct{}{}:
+		<-s.busy
+		return true
+	case <-late:
+		return false
+	}
+}
+
+func (s *source) rewind(done, quit <-chan struct{}) error {
+	if err := s.acquire(done, quit); err != nil {
+		return err
+	}
+	defer func() { <-s.busy }()
+	_, err := s.seeker.Seek(s.start, io.SeekStart)
+	return err
+}
+
+// read reads once. When done or quit is closed it returns, even if the reader
+// does not: that Read then ends by itself, into a buffer that nobody sees.
+func (s *source) read(p []byte, done, quit <-chan struct{}) (int, error) {
+	if err := s.acquire(done, quit); err != nil {
+		return 0, err
+	}
+	if !s.mayBlock() {
+		defer func() { <-s.busy }()
+		return readOnce(s.reader, p)
+	}
+	if s.buf == nil {
+		s.buf = make([]byte, readChunk)
+	}
+	into := s.buf[:min(len(p), len(s.buf))]
+	type result struct {
+		n   int
+		err error
+	}
+	results := make(chan result, 1)
+	go func() {
+		n, err := readOnce(s.reader, into)
+		results <- result{n, err}
+	}()
+	select {
+	case r := <-results:
+		n := copy(p, into[:r.n])
+		<-s.busy
+		return n, r.err
+	case <-done:
+	case <-quit:
+	}
+	go func() {
+		<-results
+		<-s.busy
+	}()
+	return 0, errUploadStopped
+}
+
+// readChunk is what is read of a reader that may block, at a time.
+const readChunk = 64 << 10
+
+// mayBlock is false for readers of memory and of files on disk, which need no
+// goroutine to be left behind.
+func (s *source) mayBlock() bool {
+	switch s.reader.(type) {
+	case *bytes.Reader, *strings.Reader, *bytes.Buffer, *chunks:
+		return false
+	case *os.File:
+		return s.seeker == nil
+	default:
+		return true
+	}
+}
+
+// readOnce turns a count that no reader may return into an error.
+func readOnce(r io.Reader, p []byte) (int, error) {
+	n, err := r.Read(p)
+	if n < 0 || n > len(p) {
+		return 0, errNoProgress
+	}
+	return n, err
 }
 
 // maxFileName bounds the name that is sent.

@@ -97,11 +97,11 @@ func (c *Client) SearchByFace(ctx context.Context, selfie Image) ([]Record, erro
 	if err := ctx.Err(); err != nil {
 		return nil, contextError(op, err)
 	}
-	s, err := newSource(op, "selfie", selfie, c.maxImage, c.buffer)
+	s, err := newSource(ctx, op, "selfie", selfie, c.maxImage, c.buffer)
 	if err != nil {
 		return nil, err
 	}
-	a, err := c.upload(ctx, op, c.paths.SearchByFace, newUpload(op, nil, []*source{s}))
+	a, err := c.upload(ctx, op, c.paths.SearchByFace, newUpload(ctx, op, c.timeout, nil, []*source{s}))
 	if errors.Is(err, kyckit.ErrNotFound) && isCode(err, "8013") {
 		return nil, nil
 	}

@@ -1,6 +1,7 @@
 package faceki
 
 import (
+	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -20,12 +21,10 @@ type upload struct {
 	op       string
 	boundary string
 	segments []segment
-	length   int64 // -1: unknown
-	oneShot  bool  // an image cannot be read twice
-
-	// held is taken while a caller's reader is read, so that two sends never
-	// read at once and no Read begins after stop.
-	held chan struct{}
+	length   int64           // -1: unknown
+	oneShot  bool            // an image cannot be read twice
+	done     <-chan struct{} // of the call's context
+	limit    time.Duration   // how long one sending may take
 
 	mu      sync.Mutex
 	current *uploadBody
@@ -38,8 +37,8 @@ type segment struct {
 	image *source
 }
 
-func newUpload(op string, fields [][2]string, images []*source) *upload {
-	u := &upload{op: op, boundary: rand.Text(), held: make(chan struct{}, 1)}
+func newUpload(ctx context.Context, op string, limit time.Duration, fields [][2]string, images []*source) *upload {
+	u := &upload{op: op, boundary: rand.Text(), done: ctx.Done(), limit: limit}
 	var text strings.Builder
 	for _, f := range fields {
 		fmt.Fprintf(&text, "--%s\r\nContent-Disposition: form-data; name=%q\r\nContent-Type: text/plain\r\n\r\n%s\r\n",
@@ -95,7 +94,10 @@ func (u *upload) open() (io.ReadCloser, error) {
 	if last != nil && (u.oneShot || !last.stop()) {
 		return nil, errUploadStopped
 	}
-	b := &uploadBody{upload: u}
+	b := &uploadBody{upload: u, quit: make(chan struct{})}
+	// net/http waits for a Read in progress even when the request has timed
+	// out, so the body must end by itself a little after that.
+	b.timer = time.AfterFunc(u.limit+stopGrace, b.leave)
 	u.mu.Lock()
 	u.current = b
 	u.mu.Unlock()
@@ -132,59 +134,48 @@ type uploadBody struct {
 	at     int   // the current segment
 	off    int64 // what was read of it
 
-	mu      sync.Mutex
-	stopped bool
+	once  sync.Once
+	quit  chan struct{}
+	timer *time.Timer
 }
 
-func (b *uploadBody) isStopped() bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.stopped
-}
+// leave lets no further Read through and ends one in progress.
+func (b *uploadBody) leave() { b.once.Do(func() { close(b.quit) }) }
 
-// Close lets no further Read through.
+// Close ends the body.
 func (b *uploadBody) Close() error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.stopped = true
+	b.timer.Stop()
+	b.leave()
 	return nil
 }
 
-// stopGrace is how long a Read in progress is waited for. Readers of memory and
-// of files need microseconds.
+// stopGrace is how long a reader in the middle of a Read is waited for. Readers
+// of memory and of files need microseconds.
 const stopGrace = time.Second
 
-// stop closes the body and waits for a Read in progress. False means that it
-// goes on.
+// stop closes the body and waits until the readers are at rest. False means
+// that one of them is not.
 func (b *uploadBody) stop() bool {
 	_ = b.Close()
-	select {
-	case b.upload.held <- struct{}{}:
-		<-b.upload.held
-		return true
-	default:
+	var late <-chan time.Time
+	for _, seg := range b.upload.segments {
+		if seg.image == nil || seg.image.idle() {
+			continue
+		}
+		if late == nil {
+			timer := time.NewTimer(stopGrace)
+			defer timer.Stop()
+			late = timer.C
+		}
+		if !seg.image.wait(late) {
+			return false
+		}
 	}
-	timer := time.NewTimer(stopGrace)
-	defer timer.Stop()
-	select {
-	case b.upload.held <- struct{}{}:
-		<-b.upload.held
-		return true
-	case <-timer.C:
-		return false
-	}
+	return true
 }
 
 func (b *uploadBody) Read(p []byte) (int, error) {
-	if len(p) == 0 {
-		return 0, nil
-	}
-	b.upload.held <- struct{}{}
-	defer func() { <-b.upload.held }()
 	for b.at < len(b.upload.segments) {
-		if b.isStopped() {
-			return 0, errUploadStopped
-		}
 		seg := b.upload.segments[b.at]
 		var n int
 		var done bool
@@ -202,11 +193,8 @@ func (b *uploadBody) Read(p []byte) (int, error) {
 		if done {
 			b.at, b.off = b.at+1, 0
 		}
-		if n > 0 {
+		if n > 0 || !done {
 			return n, nil
-		}
-		if !done {
-			return 0, nil // an idle reader
 		}
 	}
 	return 0, io.EOF
@@ -221,7 +209,9 @@ func (b *uploadBody) readImage(s *source, p []byte) (n int, done bool, err error
 	if b.off == 0 && s.seeker != nil {
 		// Here and not when the body is opened, so that two parts can have the
 		// same reader.
-		if _, err := s.seeker.Seek(s.start, io.SeekStart); err != nil {
+		if err := s.rewind(u.done, b.quit); errors.Is(err, errUploadStopped) {
+			return 0, false, err
+		} else if err != nil {
 			return 0, false, unreadable(err)
 		}
 	}
@@ -236,16 +226,15 @@ func (b *uploadBody) readImage(s *source, p []byte) (n int, done bool, err error
 		}
 		p = p[:min(int64(len(p)), s.size-b.off)]
 	}
-	n, err = s.reader.Read(p)
-	if n < 0 || n > len(p) {
-		return 0, false, unreadable(errNoProgress)
-	}
+	n, err = s.read(p, u.done, b.quit)
 	b.off += int64(n)
 	switch {
 	case b.off > s.max:
 		return 0, false, u.fail(imageError(u.op, s.field, "is larger than MaxImageBytes; the request was not completed", ErrImageTooLarge))
 	case err == nil:
 		return n, b.off == s.size, nil
+	case errors.Is(err, errUploadStopped):
+		return n, false, err
 	case !errors.Is(err, io.EOF):
 		return n, false, unreadable(err)
 	case s.size >= 0 && b.off < s.size:

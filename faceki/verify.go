@@ -78,11 +78,11 @@ func (c *Client) verify(ctx context.Context, params VerifyParams, id string) (*R
 	case len(params.Documents) == 0 || len(params.Documents) > maxDocuments:
 		return nil, transport.InputError(provider, op, "Documents must be one to three")
 	}
-	images, err := c.sources(op, params)
+	images, err := c.sources(ctx, op, params)
 	if err != nil {
 		return nil, err
 	}
-	u := newUpload(op, [][2]string{{"workflowId", params.WorkflowID}, {"record_identifier", id}}, images)
+	u := newUpload(ctx, op, c.timeout, [][2]string{{"workflowId", params.WorkflowID}, {"record_identifier", id}}, images)
 	a, err := c.upload(ctx, op, c.paths.Verify, u)
 	if err != nil {
 		return nil, err
@@ -114,7 +114,7 @@ func own(records []Record, id string) (Record, bool) {
 	}
 }
 
-func (c *Client) sources(op string, params VerifyParams) ([]*source, error) {
+func (c *Client) sources(ctx context.Context, op string, params VerifyParams) ([]*source, error) {
 	type named struct {
 		field string
 		image Image
@@ -128,7 +128,7 @@ func (c *Client) sources(op string, params VerifyParams) ([]*source, error) {
 	}
 	images := make([]*source, 0, len(list))
 	for _, n := range list {
-		s, err := newSource(op, n.field, n.image, c.maxImage, c.buffer)
+		s, err := newSource(ctx, op, n.field, n.image, c.maxImage, c.buffer)
 		if err != nil {
 			return nil, err
 		}

@@ -3,12 +3,26 @@ package faceki_test
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
+	"testing/iotest"
+	"testing/synctest"
+	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/kyckit/kyckit"
 	"github.com/kyckit/kyckit/faceki"
 	"github.com/kyckit/kyckit/faceki/facekitest"
+	"github.com/kyckit/kyckit/kyctest"
 )
 
 func newFake(t *testing.T, change ...func(*faceki.Config)) (*facekitest.Server, *faceki.Client) {
@@ -32,6 +46,11 @@ func png(size int) faceki.Image {
 	return faceki.Image{Reader: bytes.NewReader(facekitest.PNG(size))}
 }
 
+// once hides everything of a reader but Read.
+func once(img faceki.Image) faceki.Image {
+	return faceki.Image{Name: img.Name, Reader: struct{ io.Reader }{img.Reader}}
+}
+
 func params() faceki.VerifyParams {
 	return faceki.VerifyParams{
 		WorkflowID: facekitest.WorkflowID,
@@ -40,16 +59,411 @@ func params() faceki.VerifyParams {
 	}
 }
 
+func sum(b []byte) string {
+	s := sha256.Sum256(b)
+	return hex.EncodeToString(s[:])
+}
+
 func TestVerify(t *testing.T) {
 	fake, client := newFake(t)
 	p := params()
 	p.RecordIdentifier = "order-5117"
+	p.Selfie.Name = `C:\photos\Luka's "best".PNG`
+	p.Documents = append(p.Documents, faceki.Document{Front: png(100)}, faceki.Document{Front: jpeg(200), Back: png(300)})
 	record, err := client.Verify(context.Background(), p)
 	require.NoError(t, err)
 	require.True(t, record.Decision.Accepted())
 	require.Equal(t, "order-5117", record.RecordIdentifier)
 	require.NotEmpty(t, record.RequestID)
 	require.Equal(t, "company-fake", record.CompanyID)
-	require.NotEmpty(t, record.Raw)
+	require.Equal(t, facekitest.WorkflowID, record.WorkflowID)
+	require.Equal(t, "branch-fake", record.BranchID)
+
 	require.Len(t, fake.Uploads(), 1)
+	u := fake.Uploads()[0]
+	require.Equal(t, map[string]string{"workflowId": facekitest.WorkflowID, "record_identifier": "order-5117"}, u.Fields)
+	require.Equal(t, []facekitest.File{
+		{Field: "selfie", Name: "Lukasbest.jpg", ContentType: "image/jpeg", Size: 5000, SHA256: sum(facekitest.JPEG(5000))},
+		{Field: "document_1_front", Name: "document_1_front.png", ContentType: "image/png", Size: 7000, SHA256: sum(facekitest.PNG(7000))},
+		{Field: "document_1_back", Name: "document_1_back.jpg", ContentType: "image/jpeg", Size: 3000, SHA256: sum(facekitest.JPEG(3000))},
+		{Field: "document_2_front", Name: "document_2_front.png", ContentType: "image/png", Size: 100, SHA256: sum(facekitest.PNG(100))},
+		{Field: "document_3_front", Name: "document_3_front.jpg", ContentType: "image/jpeg", Size: 200, SHA256: sum(facekitest.JPEG(200))},
+		{Field: "document_3_back", Name: "document_3_back.png", ContentType: "image/png", Size: 300, SHA256: sum(facekitest.PNG(300))},
+	}, u.Files)
+}
+
+// A file, a reader that is not at its start, one that cannot seek, and one
+// reader for two parts.
+func TestVerifyReaders(t *testing.T) {
+	fake, client := newFake(t)
+	name := filepath.Join(t.TempDir(), "selfie")
+	require.NoError(t, os.WriteFile(name, facekitest.JPEG(100_000), 0o600))
+	file, err := os.Open(name)
+	require.NoError(t, err)
+	defer func() { _ = file.Close() }()
+
+	shared := bytes.NewReader(append([]byte("prefix"), facekitest.PNG(50_000)...))
+	_, err = shared.Seek(6, io.SeekStart)
+	require.NoError(t, err)
+	stuttering := iotest.DataErrReader(iotest.OneByteReader(bytes.NewReader(facekitest.JPEG(3000))))
+
+	_, err = client.Verify(context.Background(), faceki.VerifyParams{
+		WorkflowID: "w",
+		Selfie:     faceki.Image{Reader: file},
+		Documents: []faceki.Document{
+			{Front: faceki.Image{Reader: shared}, Back: faceki.Image{Reader: shared}},
+			{Front: faceki.Image{Reader: stuttering}},
+		},
+	})
+	require.NoError(t, err)
+	u := fake.Uploads()[0]
+	require.Equal(t, sum(facekitest.JPEG(100_000)), u.File("selfie").SHA256)
+	require.Equal(t, sum(facekitest.PNG(50_000)), u.File("document_1_front").SHA256)
+	require.Equal(t, sum(facekitest.PNG(50_000)), u.File("document_1_back").SHA256)
+	require.Equal(t, sum(facekitest.JPEG(3000)), u.File("document_2_front").SHA256)
+}
+
+// The length is announced when all readers can tell it.
+func TestVerifyAnnouncesItsLength(t *testing.T) {
+	fake, client := newFake(t)
+	_, err := client.Verify(context.Background(), params())
+	require.NoError(t, err)
+	p := params()
+	p.Selfie = once(p.Selfie)
+	_, err = client.Verify(context.Background(), p)
+	require.NoError(t, err)
+	requests := fake.Requests(facekitest.OpVerify)
+	require.NotEmpty(t, requests[0].Header.Get("Content-Length"))
+	require.Empty(t, requests[1].Header.Get("Content-Length"))
+}
+
+func TestVerifyInput(t *testing.T) {
+	fake, client := newFake(t, func(c *faceki.Config) { c.MaxImageBytes = 10_000 })
+	errReader := errors.New("disk of Luka Mockman broke")
+	for name, tc := range map[string]struct {
+		change func(*faceki.VerifyParams)
+		want   error
+	}{
+		"no workflow":            {func(p *faceki.VerifyParams) { p.WorkflowID = "" }, kyckit.ErrInvalid},
+		"line break in workflow": {func(p *faceki.VerifyParams) { p.WorkflowID = "a\r\nb" }, kyckit.ErrInvalid},
+		"line break in id":       {func(p *faceki.VerifyParams) { p.RecordIdentifier = "a\nb" }, kyckit.ErrInvalid},
+		"id not UTF-8":           {func(p *faceki.VerifyParams) { p.RecordIdentifier = "\xff" }, kyckit.ErrInvalid},
+		"long id":                {func(p *faceki.VerifyParams) { p.RecordIdentifier = strings.Repeat("a", 257) }, kyckit.ErrInvalid},
+		"no documents":           {func(p *faceki.VerifyParams) { p.Documents = nil }, kyckit.ErrInvalid},
+		"four documents":         {func(p *faceki.VerifyParams) { p.Documents = make([]faceki.Document, 4) }, kyckit.ErrInvalid},
+		"no selfie":              {func(p *faceki.VerifyParams) { p.Selfie = faceki.Image{} }, faceki.ErrImage},
+		"back without front":     {func(p *faceki.VerifyParams) { p.Documents[0].Front = faceki.Image{} }, faceki.ErrImage},
+		"text file as image": {func(p *faceki.VerifyParams) {
+			p.Selfie = faceki.Image{Name: "selfie.jpg", Reader: strings.NewReader("this is no picture")}
+		}, faceki.ErrImage},
+		"GIF":               {func(p *faceki.VerifyParams) { p.Selfie.Reader = strings.NewReader("GIF89a\x01\x00\x01\x00") }, faceki.ErrImage},
+		"two bytes of JPEG": {func(p *faceki.VerifyParams) { p.Selfie.Reader = strings.NewReader("\xff\xd8") }, faceki.ErrImage},
+		"empty image":       {func(p *faceki.VerifyParams) { p.Selfie.Reader = strings.NewReader("") }, faceki.ErrImage},
+		"empty stream":      {func(p *faceki.VerifyParams) { p.Selfie.Reader = http.NoBody }, faceki.ErrImage},
+		"too large":         {func(p *faceki.VerifyParams) { p.Documents[0].Back = jpeg(10_001) }, faceki.ErrImageTooLarge},
+		"unreadable":        {func(p *faceki.VerifyParams) { p.Selfie.Reader = iotest.ErrReader(errReader) }, errReader},
+		"no progress":       {func(p *faceki.VerifyParams) { p.Selfie.Reader = idle{} }, faceki.ErrImage},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := params()
+			tc.change(&p)
+			record, err := client.Verify(context.Background(), p)
+			require.Nil(t, record)
+			require.ErrorIs(t, err, tc.want)
+			require.ErrorIs(t, err, kyckit.ErrInvalid)
+			require.NotErrorIs(t, err, kyckit.ErrOutcomeUnknown)
+			require.NotContains(t, err.Error(), "Luka")
+			var failed *faceki.VerifyError
+			require.ErrorAs(t, err, &failed)
+			require.NotEmpty(t, failed.RecordIdentifier)
+		})
+	}
+	require.Zero(t, fake.Count(facekitest.OpToken), "nothing was sent, not even for a token")
+}
+
+type idle struct{}
+
+func (idle) Read([]byte) (int, error) { return 0, nil }
+
+// The default limit refuses 50 MB: at once where the size can be seen, else
+// when the limit is reached, and then the request is not completed.
+func TestImageOf50MB(t *testing.T) {
+	fake, client := newFake(t)
+	p := params()
+	p.Selfie = faceki.Image{Reader: io.NewSectionReader(zeros{}, 0, 50_000_000)}
+	_, err := client.Verify(context.Background(), p)
+	require.ErrorIs(t, err, faceki.ErrImageTooLarge)
+	require.Zero(t, fake.Count(facekitest.OpToken))
+
+	p = params()
+	p.Selfie = faceki.Image{Reader: facekitest.Stream(50_000_000)}
+	_, err = client.Verify(context.Background(), p)
+	require.ErrorIs(t, err, faceki.ErrImageTooLarge)
+	require.ErrorIs(t, err, faceki.ErrImage)
+	require.NotErrorIs(t, err, kyckit.ErrOutcomeUnknown)
+	require.Empty(t, fake.Uploads())
+
+	_, client = newFake(t, func(c *faceki.Config) { c.BufferReaders = true })
+	p = params()
+	p.Selfie = faceki.Image{Reader: facekitest.Stream(50_000_000)}
+	_, err = client.Verify(context.Background(), p)
+	require.ErrorIs(t, err, faceki.ErrImageTooLarge)
+
+	fake, client = newFake(t, func(c *faceki.Config) { c.MaxImageBytes = 60_000_000 })
+	p = params()
+	p.Selfie = faceki.Image{Reader: facekitest.Stream(50_000_000)}
+	_, err = client.Verify(context.Background(), p)
+	require.NoError(t, err)
+	require.EqualValues(t, 50_000_000, fake.Uploads()[0].File("selfie").Size)
+}
+
+type zeros struct{}
+
+func (zeros) ReadAt(p []byte, _ int64) (int, error) { clear(p); return len(p), nil }
+
+// failing yields a picture and breaks in the middle of it.
+func failing(seekable bool) faceki.Image {
+	r := io.MultiReader(bytes.NewReader(facekitest.JPEG(100_000)), iotest.ErrReader(errBroken))
+	if !seekable {
+		return faceki.Image{Reader: r}
+	}
+	return faceki.Image{Reader: &shrinking{bytes.NewReader(facekitest.JPEG(100_000))}}
+}
+
+var errBroken = errors.New("the disk of Luka Mockman broke")
+
+// shrinking says that it is larger than it is, as a file does that is cut while
+// it is read.
+type shrinking struct{ *bytes.Reader }
+
+func (s *shrinking) Seek(offset int64, whence int) (int64, error) {
+	n, err := s.Reader.Seek(offset, whence)
+	if whence == io.SeekEnd {
+		n += 50_000
+	}
+	return n, err
+}
+
+func TestReaderThatFailsMidway(t *testing.T) {
+	for name, seekable := range map[string]bool{"stream": false, "file that shrinks": true} {
+		t.Run(name, func(t *testing.T) {
+			fake, client := newFake(t)
+			p := params()
+			p.Documents[0].Back = failing(seekable)
+			_, err := client.Verify(context.Background(), p)
+			require.ErrorIs(t, err, faceki.ErrImage)
+			require.ErrorIs(t, err, kyckit.ErrInvalid)
+			require.NotErrorIs(t, err, kyckit.ErrOutcomeUnknown, "half a request cannot be accepted")
+			if !seekable {
+				require.ErrorIs(t, err, errBroken)
+			}
+			require.Contains(t, err.Error(), "document_1_back")
+			require.NotContains(t, err.Error(), "Luka")
+			require.Empty(t, fake.Uploads())
+			require.LessOrEqual(t, fake.Count(facekitest.OpVerify), 1)
+		})
+	}
+}
+
+func TestTooLargeForTheProvider(t *testing.T) {
+	fake, client := newFake(t)
+	fake.Fail(facekitest.OpVerify, 1, facekitest.HTML(http.StatusRequestEntityTooLarge))
+	_, err := client.Verify(context.Background(), params())
+	require.ErrorIs(t, err, faceki.ErrImageTooLarge)
+	require.ErrorIs(t, err, kyckit.ErrInvalid)
+	var e *kyckit.Error
+	require.ErrorAs(t, err, &e)
+	require.Equal(t, http.StatusRequestEntityTooLarge, e.StatusCode)
+	require.Contains(t, string(e.Body()), "<html>")
+
+	fake.Fail(facekitest.OpRecords, 1, facekitest.HTML(http.StatusRequestEntityTooLarge))
+	_, err = client.Records(context.Background(), faceki.RecordFilter{RequestID: "x"})
+	require.NotErrorIs(t, err, faceki.ErrImageTooLarge, "there was no image")
+}
+
+// A stream cannot be sent twice: the 401 comes back, nothing was verified, and
+// the next call has a new token. With BufferReaders the call succeeds.
+func TestRefusedTokenAndReaderThatCannotSeek(t *testing.T) {
+	ctx := context.Background()
+	stream := func() faceki.VerifyParams {
+		p := params()
+		p.Selfie = once(p.Selfie)
+		return p
+	}
+	for _, inBody := range []bool{false, true} {
+		fake, client := newFake(t)
+		fake.RefuseInBody(inBody)
+		_, err := client.Verify(ctx, stream())
+		require.NoError(t, err)
+		fake.RevokeTokens()
+		_, err = client.Verify(ctx, stream())
+		require.ErrorIs(t, err, kyckit.ErrUnauthorized)
+		require.NotErrorIs(t, err, kyckit.ErrOutcomeUnknown)
+		require.Equal(t, 2, fake.Count(facekitest.OpVerify))
+		_, err = client.Verify(ctx, stream())
+		require.NoError(t, err)
+		require.Equal(t, 2, fake.Count(facekitest.OpToken))
+	}
+
+	fake, client := newFake(t, func(c *faceki.Config) { c.BufferReaders = true })
+	_, err := client.Verify(ctx, stream())
+	require.NoError(t, err)
+	fake.RevokeTokens()
+	p := stream()
+	p.Selfie = once(jpeg(1_000_000)) // several chunks
+	_, err = client.Verify(ctx, p)
+	require.NoError(t, err)
+	require.Equal(t, sum(facekitest.JPEG(1_000_000)), fake.Uploads()[1].File("selfie").SHA256)
+	require.NotEmpty(t, fake.Requests(facekitest.OpVerify)[2].Header.Get("Content-Length"))
+}
+
+// An answer that comes before the images were read ends the use of the readers.
+func TestReadersAreFreeAfterAnEarlyAnswer(t *testing.T) {
+	early := &http.Server{ReadHeaderTimeout: time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_ = http.NewResponseController(w).EnableFullDuplex() // or the server reads on first
+		w.WriteHeader(http.StatusRequestEntityTooLarge)
+	})}
+	client := clientOf(t, early)
+	block := &blocking{Reader: bytes.NewReader(facekitest.JPEG(100)), free: make(chan struct{})}
+	defer close(block.free)
+	p := params()
+	p.Documents[0].Front = faceki.Image{Reader: block}
+	start := time.Now()
+	_, err := client.Verify(context.Background(), p)
+	require.ErrorIs(t, err, faceki.ErrImageTooLarge)
+	require.Less(t, time.Since(start), 10*time.Second, "a Read that blocks is not waited for")
+
+	client = clientOf(t, &http.Server{ReadHeaderTimeout: time.Second, Handler: http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+	})})
+	p = params()
+	p.Documents[0].Front = faceki.Image{Reader: &blocking{Reader: bytes.NewReader(facekitest.JPEG(100)), free: block.free}}
+	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
+	defer cancel()
+	_, err = client.Verify(ctx, p)
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	require.Less(t, time.Since(start), 10*time.Second)
+}
+
+// blocking yields some bytes and then blocks.
+type blocking struct {
+	io.Reader
+	free chan struct{}
+}
+
+func (b *blocking) Read(p []byte) (int, error) {
+	n, err := b.Reader.Read(p)
+	if errors.Is(err, io.EOF) {
+		<-b.free
+	}
+	return n, err
+}
+
+// The decision is in the result whatever its shape; no record is no yes.
+func TestResultShapes(t *testing.T) {
+	ctx := context.Background()
+	fake, client := newFake(t)
+	fake.SetDecision(faceki.DecisionReview)
+	for shape, want := range map[facekitest.Shape]faceki.Decision{
+		facekitest.ShapeObject: faceki.DecisionReview, facekitest.ShapeArray: faceki.DecisionReview,
+		facekitest.ShapeString: "", facekitest.ShapeNull: "", facekitest.ShapeNumber: "",
+	} {
+		fake.SetShape(shape)
+		record, err := client.Verify(ctx, params())
+		require.NoError(t, err, string(shape))
+		require.Equal(t, want, record.Decision, string(shape))
+		require.NotEmpty(t, record.RecordIdentifier)
+		require.False(t, record.Decision.Accepted())
+		// What the answer did not tell can be read.
+		records, err := client.Records(ctx, faceki.RecordFilter{RecordIdentifier: record.RecordIdentifier})
+		require.NoError(t, err)
+		require.Equal(t, faceki.DecisionReview, records[0].Decision)
+	}
+
+	p := params()
+	p.RecordIdentifier = "mine"
+	mine := map[string]any{"record_identifier": "mine", "decision": "DECLINED"}
+	other := map[string]any{"record_identifier": "other", "decision": "ACCEPTED"}
+	fake.Fail(facekitest.OpVerify, 1, facekitest.RefusalWith(200, []any{other, mine}))
+	record, err := client.Verify(ctx, p)
+	require.NoError(t, err)
+	require.Equal(t, faceki.DecisionDeclined, record.Decision)
+
+	p = params()
+	fake.Fail(facekitest.OpVerify, 1, facekitest.RefusalWith(200, []any{other, mine}))
+	_, err = client.Verify(ctx, p)
+	require.ErrorIs(t, err, kyckit.ErrOutcomeUnknown, "somebody else's record is not ours")
+}
+
+func TestVerifyAndFetch(t *testing.T) {
+	ctx := context.Background()
+	fake, client := newFake(t)
+	record, err := client.VerifyAndFetch(ctx, params())
+	require.NoError(t, err)
+	require.Equal(t, "MIRA EXAMPLE TESTER", record.Documents[0].FullName)
+	require.NotEmpty(t, record.RecordIdentifier)
+
+	fake.SetShape(facekitest.ShapeNull)
+	record, err = client.VerifyAndFetch(ctx, params())
+	require.NoError(t, err, "found by the record identifier")
+	require.NotEmpty(t, record.RequestID)
+
+	// A server that ignores the filter must not swap people.
+	fake.Fail(facekitest.OpRecords, 1, answer(sample(t, "records_success.json")))
+	record, err = client.VerifyAndFetch(ctx, params())
+	require.ErrorIs(t, err, kyckit.ErrDecode)
+	require.NotErrorIs(t, err, kyckit.ErrOutcomeUnknown)
+	require.Empty(t, record.RequestID)
+
+	fake.SetShape(facekitest.ShapeObject)
+	fake.Fail(facekitest.OpRecords, 1, facekitest.Refusal(8013))
+	record, err = client.VerifyAndFetch(ctx, params())
+	require.ErrorIs(t, err, kyckit.ErrNotFound)
+	require.True(t, record.Decision.Accepted(), "what the verification gave is kept")
+	var failed *faceki.VerifyError
+	require.ErrorAs(t, err, &failed)
+	require.Equal(t, record.RecordIdentifier, failed.RecordIdentifier)
+
+	fake.Fail(facekitest.OpVerify, 1, facekitest.Refusal(5003))
+	record, err = client.VerifyAndFetch(ctx, params())
+	require.ErrorIs(t, err, faceki.ErrBilling)
+	require.Nil(t, record)
+}
+
+// 120 s by default, one try only, and what happened can be found out.
+func TestVerifyTimeout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fake := facekitest.NewServer(facekitest.Config{Options: kyctest.Options{InMemory: true}})
+		defer fake.Close()
+		client, err := faceki.New(fake.ClientConfig())
+		require.NoError(t, err)
+
+		fake.Fail(facekitest.OpVerify, 1, kyctest.Fault{Delay: 119 * time.Second})
+		_, err = client.Verify(t.Context(), params())
+		require.NoError(t, err)
+
+		fake.Fail(facekitest.OpVerify, 1, kyctest.Fault{Delay: 121 * time.Second})
+		start := time.Now()
+		_, err = client.Verify(t.Context(), params())
+		require.ErrorIs(t, err, kyckit.ErrOutcomeUnknown)
+		assert.Equal(t, 120*time.Second, time.Since(start))
+		assert.Equal(t, 2, fake.Count(facekitest.OpVerify))
+
+		fake.Fail(facekitest.OpVerify, 1, kyctest.Fault{Delay: time.Hour})
+		ctx, cancel := context.WithTimeout(t.Context(), 7*time.Second)
+		defer cancel()
+		start = time.Now()
+		_, err = client.Verify(ctx, params())
+		require.ErrorIs(t, err, kyckit.ErrOutcomeUnknown)
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		assert.Equal(t, 7*time.Second, time.Since(start))
+
+		ctx, cancel = context.WithCancel(t.Context())
+		cancel()
+		_, err = client.Verify(ctx, params())
+		require.ErrorIs(t, err, context.Canceled)
+		require.NotErrorIs(t, err, kyckit.ErrOutcomeUnknown)
+		_, err = client.SearchByFace(ctx, jpeg(100))
+		require.ErrorIs(t, err, context.Canceled)
+	})
 }
