@@ -71,8 +71,9 @@
 //	delivery signature                              documented with the timestamp; the older, body-only form is refused
 //	timestamp notation and tolerance                not documented: off unless AuthenticatorConfig.Tolerance is set
 //
-// Not documented at all, and therefore not offered: creating a corporate,
-// starting an identity verification, a logout. They can be called with Do.
+// Not documented at all, and therefore without a typed call: creating a
+// corporate and starting an identity verification; use Do. A logout is not
+// offered, because the token stays valid after it.
 //
 // Sources: the provider's authentication page; docs.dlt-finance.com/kyc, the
 // newer reference, and docs.quanttradingfactory.com/guides/kyc, the older one;
