@@ -21,8 +21,8 @@ const (
 //
 // The token's exp is a time by the server's clock, which may be minutes away
 // from ours. The answer's Date header tells that clock, and so does the
-// token's own iat; the shorter of both lifetimes counts. Only without them is
-// exp compared with the local clock.
+// token's own iat; the shorter of both lifetimes counts. Only without a
+// believable one is exp compared with the local clock.
 func jwtLifetime(access string, h http.Header, local time.Time) time.Duration {
 	exp, iat := jwtTimes(access)
 	if exp == 0 {
@@ -34,14 +34,13 @@ func jwtLifetime(access string, h http.Header, local time.Time) time.Duration {
 			life = d
 		}
 	}
-	date, err := http.ParseTime(h.Get("Date"))
-	if err == nil {
+	if date, err := http.ParseTime(h.Get("Date")); err == nil {
 		shorter(float64(date.Unix()))
 	}
 	if iat > 0 {
 		shorter(iat)
 	}
-	if err != nil && iat <= 0 {
+	if life == 0 {
 		shorter(float64(local.Unix()))
 	}
 	return life

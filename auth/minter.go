@@ -90,14 +90,21 @@ func NewMinter(cfg MinterConfig) (*Minter, error) {
 // punctuation; it is not checked further. The error is a *kyckit.Error of kind
 // [kyckit.ErrInvalid].
 func (m *Minter) Mint(personID string, ttl time.Duration) (Token, error) {
-	return m.mint(personID, true, ttl)
+	return m.call(personID, true, ttl)
 }
 
 // MintUnbound returns a token without a personId, which is good for every
 // person. It is for calls that a backend makes itself and for tests; an app
 // gets a token of [Minter.Mint]. The limits of ttl and the error are the same.
 func (m *Minter) MintUnbound(ttl time.Duration) (Token, error) {
-	return m.mint("", false, ttl)
+	return m.call("", false, ttl)
+}
+
+func (m *Minter) call(personID string, bound bool, ttl time.Duration) (Token, error) {
+	if m.mint == nil {
+		return Token{}, transport.InputError(provider, opMint, "the Minter was not made by NewMinter")
+	}
+	return m.mint(personID, bound, ttl)
 }
 
 // Format implements fmt.Formatter: every verb writes a redacted form.

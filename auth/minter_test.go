@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -66,6 +67,26 @@ func TestMintedTokenByteForByte(t *testing.T) {
 	assert.Equal(t, string(mac.Sum(nil)), decode(parts[2]))
 	assert.Equal(t, "Bearer", tok.Type)
 	assert.Len(t, tok.Access.Reveal(), 199)
+}
+
+func TestUnboundTokenHasNoPerson(t *testing.T) {
+	m := newMinter(t, mintIssuer, mintSecret)
+	tok, err := m.MintUnbound(time.Hour)
+	require.NoError(t, err)
+	claims := readBack(t, tok.Access.Reveal(), mintSecret)
+	assert.Equal(t, jwt.MapClaims{"iss": mintIssuer, "exp": json.Number(strconv.FormatInt(tok.Expiry.Unix(), 10))}, claims)
+	_, err = m.MintUnbound(25 * time.Hour)
+	require.ErrorIs(t, err, kyckit.ErrInvalid)
+}
+
+func TestZeroValuesDoNotPanic(t *testing.T) {
+	_, err := (&auth.Minter{}).Mint("1", time.Hour)
+	require.ErrorIs(t, err, kyckit.ErrInvalid)
+	_, err = new(auth.Cache).Token(t.Context())
+	require.ErrorIs(t, err, kyckit.ErrInvalid)
+	new(auth.Cache).Invalidate(auth.Token{})
+	require.NoError(t, new(auth.Cache).Close())
+	assert.NotPanics(t, func() { _ = fmt.Sprint(new(auth.Cache), new(auth.Minter), auth.Token{}) })
 }
 
 func TestMintGuards(t *testing.T) {

