@@ -75,6 +75,7 @@ func TestBadTokenAnswers(t *testing.T) {
 					var e *kyckit.Error
 					require.ErrorAs(t, err, &e)
 					assert.Positive(t, e.RetryAfter)
+					assert.Equal(t, name == "ten megabytes", e.Reason == "the answer is larger than the limit", e.Reason)
 					assert.Equal(t, 1, s.Exchanges(), "a wrong answer is not asked for again at once")
 					s.Heal()
 					time.Sleep(time.Second)
@@ -239,4 +240,23 @@ func TestBodiesThatAreNoJSONObjectNeverPassForATokens(t *testing.T) {
 	s.Fail(authtest.OpJSON, 0, kyctest.Fault{Status: 200, Body: `{}`})
 	_, err = src.Token(t.Context())
 	require.ErrorIs(t, err, kyckit.ErrDecode)
+}
+
+// Middleware may log whole requests; the one to a token endpoint holds the
+// credentials and its answer the token.
+func TestMiddlewareNeverSeesAnExchange(t *testing.T) {
+	s := onLoopback(t, authtest.Config{})
+	h := s.HTTP()
+	h.Middleware = []func(http.RoundTripper) http.RoundTripper{func(next http.RoundTripper) http.RoundTripper {
+		return roundTripper(func(r *http.Request) (*http.Response, error) {
+			t.Error("a middleware saw the exchange")
+			return next.RoundTrip(r)
+		})
+	}}
+	src, err := auth.NewPasswordLogin(auth.PasswordLoginConfig{
+		LoginURL: s.LoginURL(), Username: "tester@example.test", Password: kyckit.NewSecret("test-password"), HTTP: h,
+	})
+	require.NoError(t, err)
+	_, err = src.Token(t.Context())
+	require.NoError(t, err)
 }
