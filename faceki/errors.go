@@ -1,6 +1,7 @@
 package faceki
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -51,6 +52,9 @@ func (VerifyError) Format(f fmt.State, _ rune) { redact.Format(f, "faceki.Verify
 
 // LogValue implements slog.LogValuer: the identifier is not logged.
 func (VerifyError) LogValue() slog.Value { return redact.Value("faceki.VerifyError") }
+
+// MarshalJSON does not show the identifier.
+func (VerifyError) MarshalJSON() ([]byte, error) { return json.Marshal(verifyErrorText) }
 
 // verifyError puts the identifier into the chain of err.
 func verifyError(err error, recordIdentifier string) error {
