@@ -1,0 +1,161 @@
+package kyckit_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/kyckit/kyckit"
+	"github.com/kyckit/kyckit/auth"
+	"github.com/kyckit/kyckit/cafsmartauth"
+	"github.com/kyckit/kyckit/faceki"
+	"github.com/kyckit/kyckit/kycjwt"
+	"github.com/kyckit/kyckit/nafath"
+	"github.com/kyckit/kyckit/webhook"
+)
+
+// TestReadmeCompiles finds every Go snippet of the README in this file, which
+// compiles.
+func TestReadmeCompiles(t *testing.T) {
+	readme, err := os.ReadFile("README.md")
+	require.NoError(t, err)
+	source, err := os.ReadFile("readme_test.go")
+	require.NoError(t, err)
+	code := squeeze(string(source))
+	blocks := strings.Split(string(readme), "```go\n")[1:]
+	require.NotEmpty(t, blocks)
+	for _, b := range blocks {
+		snippet, _, ok := strings.Cut(b, "```")
+		require.True(t, ok)
+		assert.Contains(t, code, squeeze(snippet), "the README's snippet is not in this file")
+	}
+}
+
+// squeeze drops indentation and blank lines.
+func squeeze(s string) string {
+	var b strings.Builder
+	for line := range strings.Lines(s) {
+		if line = strings.TrimSpace(line); line != "" {
+			b.WriteString(line + "\n")
+		}
+	}
+	return b.String()
+}
+
+var _ = []any{readmeNafath, readmeWebhook, readmeSmartAuth, readmeFaceki, readmeKYCJWT, readmeErrors}
+
+func readmeNafath(ctx context.Context, clientID string, clientSecret kyckit.Secret, nationalID string, show func(string)) error {
+	source, err := auth.NewClientCredentials(auth.ClientCredentialsConfig{
+		TokenURL:     "https://api.example.sa/oauth/token",
+		ClientID:     clientID,
+		ClientSecret: clientSecret, // a kyckit.Secret
+	})
+	if err != nil {
+		return err
+	}
+	client, err := nafath.New(nafath.Config{BaseURL: "https://api.example.sa", Auth: source})
+	if err != nil {
+		return err
+	}
+	poller, err := nafath.NewPoller(nafath.PollerConfig{Client: client}) // one for the whole tenant
+	if err != nil {
+		return err
+	}
+	defer poller.Close()
+
+	details, err := poller.Verify(ctx, nationalID, func(tx nafath.Transaction) {
+		show(tx.Random) // to this person, and to nobody else
+	})
+	switch {
+	case errors.Is(err, nafath.ErrRejected), errors.Is(err, nafath.ErrExpired):
+		// declined, or nobody answered: offer to try again
+	case errors.Is(err, kyckit.ErrOutcomeUnknown):
+		// the prompt may be on the phone: do not ask again at once
+	}
+	_ = details
+	return err
+}
+
+func readmeWebhook(poller *nafath.Poller, secret kyckit.Secret) error {
+	signature, err := webhook.NewHMAC(webhook.HMACConfig{
+		Scheme:  webhook.StandardWebhooks(), // or Stripe, GitHub, Slack, CafConnect, or one of your own
+		Secrets: []kyckit.Secret{secret},
+	})
+	if err != nil {
+		return err
+	}
+	certificate, err := webhook.NewClientCert(webhook.ClientCertConfig{
+		CAFile:   "provider-ca.pem",
+		DNSNames: []string{"webhooks.example.sa"},
+	})
+	if err != nil {
+		return err
+	}
+	handler, err := webhook.NewHandler(webhook.HandlerConfig{
+		Authenticate: webhook.All(certificate, signature),
+		Handle:       poller.HandleWebhook, // a hint: the poller finds out for itself
+	})
+	if err != nil {
+		return err
+	}
+	server := &http.Server{Handler: handler, TLSConfig: certificate.TLSConfig(nil), ReadTimeout: 10 * time.Second}
+	return server.Close()
+}
+
+func readmeSmartAuth(ctx context.Context, clientID string, clientSecret kyckit.Secret, cpf, policy string, claims webhook.Claims, answer func(auth.Token) string) error {
+	client, err := cafsmartauth.New(cafsmartauth.Config{ClientID: clientID, ClientSecret: clientSecret})
+	if err != nil {
+		return err
+	}
+	token, err := client.Mint(cpf, 5*time.Minute) // token.Access.Reveal() goes to the app
+	if err != nil {
+		return err
+	}
+	// The app runs the SDK and sends back an attestation.
+	attestation, err := client.VerifyAttestation(answer(token), cafsmartauth.Expected{PersonID: cpf, PolicyID: policy})
+	if err != nil {
+		return err // cafsmartauth.ErrForged, ErrExpired, ErrDenied, ErrWrongPerson, …
+	}
+	err = cafsmartauth.UseOnce(ctx, claims, attestation) // claims: webhook.NewMemoryClaims or a shared store
+	return err
+}
+
+func readmeFaceki(ctx context.Context, clientID string, clientSecret kyckit.Secret, workflowID string, selfie, front io.Reader) error {
+	client, err := faceki.New(faceki.Config{ClientID: clientID, ClientSecret: clientSecret})
+	if err != nil {
+		return err
+	}
+	record, err := client.Verify(ctx, faceki.VerifyParams{
+		WorkflowID: workflowID,
+		Selfie:     faceki.Image{Name: "selfie.jpg", Reader: selfie},
+		Documents:  []faceki.Document{{Front: faceki.Image{Name: "front.jpg", Reader: front}}},
+	})
+	_ = record
+	return err
+}
+
+func readmeKYCJWT(ctx context.Context, baseURL, username string, password kyckit.Secret, personID string, person any) error {
+	client, err := kycjwt.New(kycjwt.Config{BaseURL: baseURL, Username: username, Password: password})
+	if err != nil {
+		return err
+	}
+	err = client.Get(ctx, "/persons/"+personID, nil, &person) // logs in, and again when the token dies
+	return err
+}
+
+func readmeErrors(err error) {
+	switch {
+	case errors.Is(err, kyckit.ErrOutcomeUnknown): // may have happened: read, do not repeat
+	case errors.Is(err, kyckit.ErrRateLimited): // Error.RetryAfter says how long
+	case errors.Is(err, kyckit.ErrUnauthorized): // wrong credentials
+	case errors.Is(err, kyckit.ErrUnavailable): // nothing happened; later
+	}
+}
