@@ -62,7 +62,7 @@ func (p *state) dispatch(ctx context.Context) (wait time.Duration, ok bool) {
 		case poll.GiveUp:
 			p.end(item.Value, item.Value.status, errTimeout(item.Value.failure))
 		default:
-			return min(next-now, time.Hour), true
+			return min(max(next-now, time.Millisecond), time.Hour), true
 		}
 	}
 	p.looping = false

@@ -47,7 +47,8 @@ type shortlist[T any] struct {
 	best   []*Item[T] // highest score
 	late   []*Item[T] // past their last chance
 	wake   time.Duration
-	until  time.Duration
+	looked time.Duration // when the lists were made
+	until  time.Duration // and how long they are good
 	left   int
 }
 
@@ -114,7 +115,8 @@ func (s *Scheduler[T]) reviewDeadlines(now time.Duration) {
 	}
 }
 
-// interval is the time between two slots.
+// interval is the time between two slots of the budget that is in use: the
+// whole one, or what reliable hints leave of it.
 func (s *Scheduler[T]) interval(now time.Duration) time.Duration {
 	rate := s.window.Rate(now)
 	if s.hints.saving(now) {
@@ -128,29 +130,16 @@ func (s *Scheduler[T]) guardGap(now time.Duration) time.Duration {
 	return max(guardLeast, guardTurns*time.Duration(len(s.open))*s.interval(now))
 }
 
-// choose returns the item to check now, or nil with list.wake set.
+// choose returns the item to check now, or nil with list.wake set. In this
+// order: whom the guard demands, a hint, a last check, the highest score.
 func (s *Scheduler[T]) choose(now time.Duration) *Item[T] {
-	hint := s.chooseHint(now)
-	regular := true
-	if hint == nil && s.hints.saving(now) {
-		// Reliable hints leave a part of the budget unused, evenly.
-		at := s.window.slot + time.Duration(float64(Minute)/s.savingRate())
-		if s.window.Recent(now) >= int(s.savingRate()) {
-			at = max(at, s.window.freeAt(int(s.savingRate())))
-		}
-		if at > now {
-			regular = false
-			s.list.wake = min(at, s.hintWake(now))
-		}
-	}
-	if !regular {
-		return nil
-	}
-	if s.list.left <= 0 || now >= s.list.until {
+	hint, spare := s.chooseHint(now), s.spareAt(now)
+	l := &s.list
+	if l.left <= 0 || now >= l.until {
 		s.look(now)
 	}
-	for range 2 {
-		if it := s.first(now, &s.list.urgent); it != nil {
+	for {
+		if it := s.first(now, &l.urgent); it != nil {
 			return it
 		}
 		if hint != nil {
@@ -158,21 +147,36 @@ func (s *Scheduler[T]) choose(now time.Duration) *Item[T] {
 			hint.hintedAt, hint.fromHint = now, true
 			return hint
 		}
-		if it := s.first(now, &s.list.last); it != nil {
+		if it := s.first(now, &l.last); it != nil {
 			return it
 		}
-		if it := s.bestOf(now, s.list.best); it != nil {
-			s.list.left--
-			return it
+		if spare <= now {
+			if it := s.bestOf(now, l.best); it != nil {
+				l.left--
+				return it
+			}
 		}
-		if s.list.until == now {
-			break // the look was just taken: nothing is due
+		if l.looked == now || spare > now {
+			break
 		}
 		s.look(now)
 	}
-	s.list.left = 0
-	s.list.wake = min(s.list.wake, s.hintWake(now))
+	l.left = 0
+	l.wake = min(l.wake, s.hintWake(now))
+	if spare > now { // the guard is asked again in every slot
+		l.wake = min(l.wake, spare, now+s.interval(now))
+	}
 	return nil
+}
+
+// spareAt is when a check may be made that nothing demands: now, but for the
+// part of the budget that reliable hints leave unused.
+func (s *Scheduler[T]) spareAt(now time.Duration) time.Duration {
+	if !s.hints.saving(now) {
+		return now
+	}
+	rate := s.savingRate()
+	return max(s.window.slot+time.Duration(float64(Minute)/rate), s.window.freeAt(int(rate)))
 }
 
 // first takes the first item of a list that may be checked.
@@ -212,14 +216,15 @@ func (s *Scheduler[T]) free(e *slot[T], now time.Duration) bool {
 }
 
 // dueAt is when an item that is not free becomes free.
-func (s *Scheduler[T]) dueAt(e *slot[T]) time.Duration {
+func (s *Scheduler[T]) dueAt(e *slot[T], now time.Duration) time.Duration {
+	due := max(e.due, now)
 	switch {
 	case e.flight:
 		return never
-	case e.due > e.deadline-s.cfg.Floor && e.due < e.deadline:
+	case due > e.deadline-s.cfg.Floor && due < e.deadline:
 		return e.deadline
 	default:
-		return e.due
+		return due
 	}
 }
 
@@ -258,7 +263,7 @@ func (s *Scheduler[T]) hintWake(now time.Duration) time.Duration {
 		if !it.hint {
 			continue
 		}
-		at := s.dueAt(&s.open[it.at])
+		at := s.dueAt(&s.open[it.at], now)
 		if it.hintedAt != -never {
 			at = max(at, it.hintedAt+hintEvery)
 		}
@@ -279,20 +284,19 @@ func (s *Scheduler[T]) look(now time.Duration) {
 	}
 	l := &s.list
 	l.urgent, l.last, l.best = l.urgent[:0], l.last[:0], l.best[:0]
-	l.wake, l.until, l.left = never, now, max(1, size/2)
+	l.wake, l.looked, l.until, l.left = never, now, now, max(1, size/2)
 	if size > 1 {
 		l.until = now + listFor
 	}
 
-	interval := s.interval(now)
-	gap := s.guardGap(now)
+	interval, gap := s.interval(now), s.guardGap(now)
 	bin := gap/guardBins + 1
 	var waiting [guardBins]int // free items by the time until the guard's limit
 	top := newTop[T](size)
 	for i := range s.open {
 		e := &s.open[i]
 		if !s.free(e, now) {
-			l.wake = min(l.wake, s.dueAt(e))
+			l.wake = min(l.wake, s.dueAt(e, now))
 			continue
 		}
 		waiting[min(max(e.last+gap-now, 0)/bin, guardBins-1)]++

@@ -189,8 +189,11 @@ func (w *world) run() {
 				done++
 				continue
 			}
-			if wake != never && wake < wakeAt {
-				wakeAt = max(wake, now+1)
+			if wake <= now {
+				panic("Next asks to be asked again at once")
+			}
+			if wake < wakeAt {
+				wakeAt = wake
 				q.push(event{at: wakeAt, kind: tick})
 			}
 			break
