@@ -2,6 +2,7 @@ package webhook
 
 import (
 	"encoding/base64"
+	"encoding/hex"
 	"strings"
 	"time"
 )
@@ -104,19 +105,45 @@ func cutByte(s string, sep byte) (before, after string) {
 	return s, ""
 }
 
-// decodeSignature decodes a signature that must fill dst exactly.
-func (s *Scheme) decodeSignature(dst []byte, text string) bool {
-	if s.Encoding == Hex {
-		return decodeHex(dst, text)
+// fits reports whether a text has the length of a signature of size bytes.
+func (s *Scheme) fits(text string, size int) bool {
+	switch s.Encoding {
+	case Base64:
+		return len(text) == base64.StdEncoding.EncodedLen(size)
+	case Base64URL:
+		n := base64.RawURLEncoding.EncodedLen(size)
+		return len(text) >= n && (len(text) == n || text[n:] == "=="[:(3-size%3)%3])
 	}
-	if len(text) > base64.StdEncoding.EncodedLen(maxHash) {
-		return false
-	}
-	var buf [maxHash + 3]byte
-	out, ok := decodeBase64(buf[:0], text, s.Encoding)
-	return ok && copy(dst, out) == len(dst) && len(out) == len(dst)
+	return len(text) == 2*size
 }
 
+// encode writes a signature as text and returns its length, padding aside where
+// that may be left out.
+func (s *Scheme) encode(dst, sum []byte) int {
+	switch s.Encoding {
+	case Base64:
+		base64.StdEncoding.Encode(dst, sum)
+		return base64.StdEncoding.EncodedLen(len(sum))
+	case Base64URL:
+		base64.RawURLEncoding.Encode(dst, sum)
+		return base64.RawURLEncoding.EncodedLen(len(sum))
+	}
+	return hex.Encode(dst, sum)
+}
+
+// lower brings hex digits, which may come in either case, into lower case.
+func (s *Scheme) lower(text []byte) {
+	if s.Encoding != Hex {
+		return
+	}
+	for i, c := range text {
+		if c-'A' <= 25 {
+			text[i] = c + 'a' - 'A'
+		}
+	}
+}
+
+// decodeHex decodes a text that must fill dst exactly.
 func decodeHex(dst []byte, text string) bool {
 	if len(text) != 2*len(dst) {
 		return false

@@ -202,9 +202,13 @@ type handler struct {
 // ServeHTTP implements http.Handler.
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	start := time.Now()
-	d := &Delivery{Method: r.Method, URL: r.URL, Header: r.Header, TLS: r.TLS, RemoteAddr: r.RemoteAddr, ReceivedAt: start}
+	x := &struct { // one piece of memory for what a request needs
+		Delivery
+		job
+	}{Delivery: Delivery{Method: r.Method, URL: r.URL, Header: r.Header, TLS: r.TLS, RemoteAddr: r.RemoteAddr, ReceivedAt: start}}
+	d := &x.Delivery
 	d.LocalAddr, _ = r.Context().Value(http.LocalAddrContextKey).(net.Addr)
-	outcome, err := h.serve(w, r, d)
+	outcome, err := h.serve(w, r, d, &x.job)
 	status := h.answer(w, outcome)
 	if h.Logger == nil && h.OnResult == nil {
 		return
@@ -214,7 +218,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // serve decides what becomes of a request.
-func (h *handler) serve(w http.ResponseWriter, r *http.Request, d *Delivery) (Outcome, error) {
+func (h *handler) serve(w http.ResponseWriter, r *http.Request, d *Delivery, j *job) (Outcome, error) {
 	if !slices.Contains(h.Methods, r.Method) {
 		return BadMethod, newError("handler", kyckit.ErrInvalid, errBadMethod, "")
 	}
@@ -248,7 +252,7 @@ func (h *handler) serve(w http.ResponseWriter, r *http.Request, d *Delivery) (Ou
 		}
 		d.checked = true
 	}
-	return h.once(context.WithoutCancel(r.Context()), d)
+	return h.once(context.WithoutCancel(r.Context()), d, j)
 }
 
 var errBadMethod = errors.New("method not allowed")
@@ -272,7 +276,7 @@ func refusalOf(err error) Outcome {
 }
 
 // once claims the delivery and hands it on. ctx outlives the request.
-func (h *handler) once(ctx context.Context, d *Delivery) (Outcome, error) {
+func (h *handler) once(ctx context.Context, d *Delivery, j *job) (Outcome, error) {
 	key, order, err := h.keys(d)
 	if err != nil {
 		return Failed, err
@@ -286,7 +290,7 @@ func (h *handler) once(ctx context.Context, d *Delivery) (Outcome, error) {
 	case err != nil:
 		return Failed, err
 	}
-	j := &job{h: h, ctx: ctx, claim: claim, delivery: d, order: order}
+	j.h, j.ctx, j.claim, j.delivery, j.order = h, ctx, claim, d, order
 	if h.Queue != nil {
 		if err := h.Queue.submit(j); err != nil {
 			j.release()
@@ -328,13 +332,21 @@ func (h *handler) keys(d *Delivery) (key, order string, err error) {
 
 func (h *handler) claim(ctx context.Context, key string) (c Claim, err error) {
 	defer recovered(&err)
-	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+	ctx, cancel := h.storeContext(ctx)
 	defer cancel()
 	c, err = h.Claims.Claim(ctx, key, h.Lease)
 	if err == nil && c == nil {
 		err = &kyckit.Error{Provider: provider, Op: "claim", Kind: kyckit.ErrUnavailable, Reason: "Claims returned neither a claim nor an error"}
 	}
 	return c, err
+}
+
+// storeContext limits a call of the store. One in memory answers at once.
+func (h *handler) storeContext(ctx context.Context) (context.Context, context.CancelFunc) {
+	if _, ok := h.Claims.(*memoryClaims); ok {
+		return ctx, func() {}
+	}
+	return context.WithTimeout(ctx, storeTimeout)
 }
 
 // recovered turns a panic into an error that makes the sender try again.
@@ -355,7 +367,6 @@ func (h *handler) answer(w http.ResponseWriter, o Outcome) (status int) {
 	switch o {
 	case Handled, Queued, Duplicate:
 		// Exactly 200: some senders take any other success for a failure.
-		header.Set("Content-Length", "0")
 		w.WriteHeader(http.StatusOK)
 		return http.StatusOK
 	case Refused:

@@ -21,8 +21,8 @@ type job struct {
 
 // handle calls the user's function once.
 func (j *job) handle() error {
-	ctx, cancel := context.WithTimeout(j.ctx, j.h.HandleTimeout)
-	defer cancel()
+	ctx := newHandleContext(j.ctx, time.Now(), j.h.HandleTimeout)
+	defer ctx.end()
 	return j.handleIn(ctx)
 }
 
@@ -64,7 +64,7 @@ func (j *job) release() {
 
 func (j *job) inStore(f func(context.Context) error) (err error) {
 	defer recovered(&err)
-	ctx, cancel := context.WithTimeout(j.ctx, storeTimeout)
+	ctx, cancel := j.h.storeContext(j.ctx)
 	defer cancel()
 	return f(ctx)
 }

@@ -1,9 +1,10 @@
 package webhook
 
 import (
-	"container/heap"
 	"context"
 	"crypto/sha256"
+	"encoding/hex"
+	"strconv"
 	"sync"
 	"time"
 
@@ -36,29 +37,48 @@ func NewMemoryClaims(cfg MemoryClaimsConfig) Claims {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	return &memoryClaims{max: cfg.MaxEntries, now: cfg.Now, entries: map[claimKey]*memoryClaim{}}
+	return &memoryClaims{max: cfg.MaxEntries, now: cfg.Now, entries: map[claimKey]*memoryClaim{}, lines: map[lineKey]*claimLine{}}
 }
 
-// claimKey has a fixed size, so that long keys cannot fill the memory, and
-// holds no personal data that a key may contain.
-type claimKey [sha256.Size]byte
+// claimKey is a key that cannot fill the memory: a long one becomes its hash.
+type claimKey string
+
+const maxKey = 80
+
+func newClaimKey(key string) claimKey {
+	if len(key) <= maxKey {
+		return claimKey(key)
+	}
+	sum := sha256.Sum256([]byte(key))
+	return claimKey("#" + hex.EncodeToString(sum[:]) + "#" + strconv.Itoa(len(key)))
+}
 
 type memoryClaims struct {
-	mu       sync.Mutex
-	max      int
-	now      func() time.Time
-	entries  map[claimKey]*memoryClaim
-	handled  claimHeap
-	progress claimHeap
+	mu      sync.Mutex
+	max     int
+	now     func() time.Time
+	entries map[claimKey]*memoryClaim
+	lines   map[lineKey]*claimLine
 }
+
+// lineKey names a line of entries that end in the order in which they came,
+// because all last equally long. A handler makes two: one for its lease, one
+// for what it keeps.
+type lineKey struct {
+	committed bool
+	lasts     time.Duration
+}
+
+// claimLine is a doubly linked list with its own entry as both ends.
+type claimLine struct{ ends memoryClaim }
 
 // memoryClaim is one entry, and the Claim of who made it.
 type memoryClaim struct {
-	owner     *memoryClaims
-	key       claimKey
-	until     time.Time
-	committed bool
-	index     int // in its heap, -1 when it is in none
+	owner      *memoryClaims
+	key        claimKey
+	until      time.Time
+	line       lineKey
+	prev, next *memoryClaim
 }
 
 // Claim implements Claims.
@@ -66,13 +86,13 @@ func (m *memoryClaims) Claim(ctx context.Context, key string, lease time.Duratio
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	k := claimKey(sha256.Sum256([]byte(key)))
+	k := newClaimKey(key)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	now := m.now()
 	m.expire(now)
 	if c := m.entries[k]; c != nil {
-		if c.committed {
+		if c.line.committed {
 			return nil, ErrDuplicate
 		}
 		return nil, ErrInProgress
@@ -80,9 +100,8 @@ func (m *memoryClaims) Claim(ctx context.Context, key string, lease time.Duratio
 	if !m.room() {
 		return nil, &kyckit.Error{Provider: provider, Op: "claim", Kind: kyckit.ErrUnavailable, Reason: "too many deliveries in progress"}
 	}
-	c := &memoryClaim{owner: m, key: k, until: now.Add(lease)}
-	m.entries[k] = c
-	heap.Push(&m.progress, c)
+	c := &memoryClaim{owner: m, key: k}
+	m.add(c, lineKey{false, lease}, now)
 	return c, nil
 }
 
@@ -91,35 +110,51 @@ func (m *memoryClaims) room() bool {
 	if len(m.entries) < m.max {
 		return true
 	}
-	if len(m.handled) == 0 {
+	var first *memoryClaim
+	for key, line := range m.lines {
+		if c := line.ends.next; key.committed && (first == nil || c.until.Before(first.until)) {
+			first = c
+		}
+	}
+	if first == nil {
 		return false
 	}
-	m.remove(m.handled[0])
+	m.remove(first)
 	return true
 }
 
 // expire forgets what is over. Every entry is forgotten once, so its cost is
 // paid by the call that made it.
 func (m *memoryClaims) expire(now time.Time) {
-	for _, h := range []*claimHeap{&m.handled, &m.progress} {
-		for len(*h) > 0 && !now.Before((*h)[0].until) {
-			m.remove((*h)[0])
+	for _, line := range m.lines {
+		for c := line.ends.next; c != &line.ends && !now.Before(c.until); c = line.ends.next {
+			m.remove(c)
 		}
 	}
 }
 
-func (m *memoryClaims) remove(c *memoryClaim) {
-	if c.index >= 0 {
-		heap.Remove(m.heapOf(c), c.index)
+// add puts an entry at the end of a line.
+func (m *memoryClaims) add(c *memoryClaim, key lineKey, now time.Time) {
+	line := m.lines[key]
+	if line == nil {
+		line = &claimLine{}
+		line.ends.prev, line.ends.next = &line.ends, &line.ends
+		m.lines[key] = line
 	}
-	delete(m.entries, c.key)
+	c.line, c.until = key, now.Add(key.lasts)
+	c.prev, c.next = line.ends.prev, &line.ends
+	c.prev.next, c.next.prev = c, c
+	m.entries[c.key] = c
 }
 
-func (m *memoryClaims) heapOf(c *memoryClaim) *claimHeap {
-	if c.committed {
-		return &m.handled
+// remove forgets an entry, and its line with the last one.
+func (m *memoryClaims) remove(c *memoryClaim) {
+	c.prev.next, c.next.prev = c.next, c.prev
+	if line := m.lines[c.line]; line.ends.next == &line.ends {
+		delete(m.lines, c.line)
 	}
-	return &m.progress
+	c.prev, c.next = nil, nil
+	delete(m.entries, c.key)
 }
 
 // Commit implements Claim. It fails as ErrInProgress or ErrDuplicate when the
@@ -130,11 +165,11 @@ func (c *memoryClaim) Commit(_ context.Context, keep time.Duration) error {
 	defer m.mu.Unlock()
 	now := m.now()
 	switch held := m.entries[c.key]; {
-	case held == c && !c.committed:
-		heap.Remove(&m.progress, c.index)
+	case held == c && !c.line.committed:
+		m.remove(c)
 	case held == c:
 		return ErrDuplicate
-	case held != nil && held.committed:
+	case held != nil && held.line.committed:
 		return ErrDuplicate
 	case held != nil:
 		return ErrInProgress
@@ -142,10 +177,8 @@ func (c *memoryClaim) Commit(_ context.Context, keep time.Duration) error {
 		if !m.room() {
 			return &kyckit.Error{Provider: provider, Op: "claim", Kind: kyckit.ErrUnavailable, Reason: "too many deliveries in progress"}
 		}
-		m.entries[c.key] = c
 	}
-	c.committed, c.until = true, now.Add(keep)
-	heap.Push(&m.handled, c)
+	m.add(c, lineKey{true, keep}, now)
 	return nil
 }
 
@@ -154,33 +187,8 @@ func (c *memoryClaim) Release(context.Context) error {
 	m := c.owner
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.entries[c.key] == c && !c.committed {
+	if m.entries[c.key] == c && !c.line.committed {
 		m.remove(c)
 	}
 	return nil
-}
-
-// claimHeap orders entries by when they end.
-type claimHeap []*memoryClaim
-
-func (h claimHeap) Len() int           { return len(h) }
-func (h claimHeap) Less(i, j int) bool { return h[i].until.Before(h[j].until) }
-func (h claimHeap) Swap(i, j int) {
-	h[i], h[j] = h[j], h[i]
-	h[i].index, h[j].index = i, j
-}
-
-func (h *claimHeap) Push(x any) {
-	c := x.(*memoryClaim)
-	c.index = len(*h)
-	*h = append(*h, c)
-}
-
-func (h *claimHeap) Pop() any {
-	old := *h
-	c := old[len(old)-1]
-	old[len(old)-1] = nil
-	*h = old[:len(old)-1]
-	c.index = -1
-	return c
 }

@@ -3,7 +3,6 @@ package webhook
 import (
 	"encoding/binary"
 	"encoding/json"
-	"hash/maphash"
 	"math/bits"
 	"slices"
 	"unicode"
@@ -19,20 +18,21 @@ const (
 	surrogate    = "lone surrogate"
 )
 
+// ones has a 1 in each of eight bytes, for looking at eight bytes at a time.
+const ones = 0x0101010101010101
+
 // manyKeys is the number of keys from which an object's keys are kept in a map.
 const manyKeys = 32
 
 // scanner walks a document once and knows the whole JSON grammar. Of the keys of
-// every open object it keeps the hashes. The hash is seeded anew for each
-// document, so nobody can prepare keys that collide. Its methods return the
-// reason of a refusal, or "". The room that they hand down is where the next
+// every open object it keeps the hashes. Its methods return the reason of a
+// refusal, or "". The room that they hand down is where the next
 // object may keep its hashes; it is a parameter and no field, because then it
 // can stay on the stack.
 type scanner struct {
 	data  []byte
 	pos   int
 	depth int
-	seed  maphash.Seed
 }
 
 func (s *scanner) document(room []uint64) string {
@@ -47,7 +47,15 @@ func (s *scanner) document(room []uint64) string {
 	return ""
 }
 
+// space skips white space. Compact documents have none, so the common case is
+// small enough to be inlined.
 func (s *scanner) space() {
+	if s.pos < len(s.data) && s.data[s.pos] <= ' ' {
+		s.spaces()
+	}
+}
+
+func (s *scanner) spaces() {
 	for s.pos < len(s.data) {
 		switch s.data[s.pos] {
 		case ' ', '\t', '\r', '\n':
@@ -175,7 +183,7 @@ func (s *scanner) object(room []uint64) string {
 		if reason != "" {
 			return reason
 		}
-		h := s.hash(key)
+		h := hashKey(key)
 		if many != nil {
 			if _, ok := many[h]; ok {
 				return duplicateKey
@@ -239,10 +247,7 @@ func (s *scanner) text() (raw []byte, reason string) {
 // time: all but quotes, backslashes and control characters. It stands at the
 // first other byte or at the end.
 func (s *scanner) plain() {
-	const (
-		ones  = 0x0101010101010101
-		highs = 0x8080808080808080
-	)
+	const highs = 0x8080808080808080
 	for len(s.data)-s.pos >= 8 {
 		x := binary.LittleEndian.Uint64(s.data[s.pos:])
 		quote, slash := x^('"'*ones), x^('\\'*ones)
@@ -313,30 +318,67 @@ func (s *scanner) hex4() (n uint32, ok bool) {
 	return n, true
 }
 
-// hash returns the hash of a key as encoding/json compares keys.
-func (s *scanner) hash(key []byte) uint64 {
-	var buf [64]byte
-	return maphash.Bytes(s.seed, appendFolded(buf[:0], key))
+// hashKey returns a hash of a key that is the same for keys that encoding/json
+// holds equal. Eight bytes are folded at a time. Two other keys that collide
+// would refuse a document that is good; nobody gains by making them, so the
+// hash need not be keyed.
+func hashKey(key []byte) uint64 {
+	const (
+		highs = 0x8080808080808080
+		low7  = 0x7f7f7f7f7f7f7f7f
+		slash = '\\' * 0x0101010101010101
+		fromA = (0x80 - 'a') * 0x0101010101010101
+		overZ = (0x7f - 'z') * 0x0101010101010101
+		mixA  = 0x9e3779b97f4a7c15
+		mixB  = 0xd1b54a32d192ed03
+	)
+	h := uint64(len(key)) * mixA
+	for rest := key; len(rest) > 0; {
+		var x uint64
+		if len(rest) >= 8 {
+			x = binary.LittleEndian.Uint64(rest)
+			rest = rest[8:]
+		} else {
+			for i, c := range rest {
+				x |= uint64(c) << (8 * i)
+			}
+			rest = nil
+		}
+		if b := x ^ slash; (x|(b-ones)&^b)&highs != 0 { // not ASCII, or an escape
+			return hashFolded(key)
+		}
+		// A byte from a to z sets its high bit in the first sum and not in the
+		// second; shifted, that is the bit by which it differs from upper case.
+		lower := ((x & low7) + fromA) &^ ((x & low7) + overZ) & highs
+		x ^= lower >> 2
+		hi, lo := bits.Mul64(x^h^mixA, mixB)
+		h = hi ^ lo ^ h<<1
+	}
+	return h
+}
+
+// hashFolded is hashKey for keys with escapes or beyond ASCII. What is ASCII
+// after all is hashed as such.
+func hashFolded(key []byte) uint64 {
+	folded := appendFolded(make([]byte, 0, len(key)), key)
+	for _, c := range folded {
+		if c == '\\' || c >= utf8.RuneSelf {
+			const fnvOffset, fnvPrime = 0xcbf29ce484222325, 0x100000001b3
+			h := uint64(fnvOffset)
+			for _, c := range folded {
+				h = (h ^ uint64(c)) * fnvPrime
+			}
+			return h
+		}
+	}
+	return hashKey(folded)
 }
 
 // appendFolded appends a raw key with its escapes undone and its case folded:
-// ASCII to upper case, other letters to the smallest rune that Unicode's simple
-// folding holds equal. That is how encoding/json binds keys to fields; it makes
-// the long s an S and the Kelvin sign a K.
+// every rune to the smallest that Unicode's simple folding holds equal, which
+// for ASCII is upper case. That is how encoding/json binds keys to fields; it
+// makes the long s an S and the Kelvin sign a K.
 func appendFolded(dst, raw []byte) []byte {
-	for _, c := range raw {
-		if c == '\\' || c >= utf8.RuneSelf {
-			return appendFoldedRunes(dst[:0], raw)
-		}
-		if 'a' <= c && c <= 'z' {
-			c -= 'a' - 'A'
-		}
-		dst = append(dst, c)
-	}
-	return dst
-}
-
-func appendFoldedRunes(dst, raw []byte) []byte {
 	quoted := append(append([]byte{'"'}, raw...), '"')
 	var key string
 	if json.Unmarshal(quoted, &key) != nil {

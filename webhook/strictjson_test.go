@@ -99,6 +99,22 @@ func TestDecodeStrictAllocatesNothing(t *testing.T) {
 	}))
 }
 
+func TestHashKeyFoldsASCII(t *testing.T) {
+	for a := range 128 {
+		for b := range 128 {
+			for _, around := range []string{"", "abcdefg", "abcdefghij"} {
+				x, y := around+string(rune(a))+"z", around+string(rune(b))+"Z"
+				if a == '\\' || b == '\\' {
+					continue
+				}
+				if got, want := hashKey([]byte(x)) == hashKey([]byte(y)), strings.EqualFold(x, y); got != want {
+					t.Fatalf("%q and %q: %v", x, y, got)
+				}
+			}
+		}
+	}
+}
+
 // FuzzDecodeStrict holds the scanner against encoding/json: it accepts no more,
 // and what it refuses without a stated reason of its own encoding/json refuses
 // too. For what it accepts, decoding twice the same keys cannot differ.
@@ -121,6 +137,9 @@ func FuzzDecodeStrict(f *testing.F) {
 			return
 		}
 		reason := err.Error()
+		if strings.HasSuffix(reason, duplicateKey) && json.Valid(body) && !twice(t, json.NewDecoder(bytes.NewReader(body))) {
+			t.Fatalf("refused without a repeated key: %q", body)
+		}
 		for _, own := range []string{"invalid UTF-8", duplicateKey, tooDeep, surrogate} {
 			if strings.HasSuffix(reason, own) {
 				return
