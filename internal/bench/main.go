@@ -22,6 +22,8 @@ func groups() []func() ([]group, error) {
 		attestation,
 		token,
 		call,
+		upload,
+		webhooks,
 	}
 }
 
