@@ -1,12 +1,9 @@
 package kyckit_test
 
 import (
-	"bytes"
 	"encoding/json"
-	"encoding/xml"
 	"errors"
 	"fmt"
-	"log/slog"
 	"testing"
 	"time"
 
@@ -14,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/kyckit/kyckit"
+	"github.com/kyckit/kyckit/internal/leaktest"
 )
 
 const planted = "pl4nted-s3cret"
@@ -38,34 +36,11 @@ func TestNothingPrintsASecret(t *testing.T) {
 		[]any{err, *err},
 		fmt.Errorf("wrapped: %w", err), errors.Join(err, err),
 	} {
-		for _, out := range printed(t, v) {
-			assert.NotContains(t, out, planted)
-			assert.NotContains(t, out, fmt.Sprintf("%x", planted))
-		}
+		leaktest.Silent(t, fmt.Sprintf("%T", v), leaktest.Printed(v)+leaktest.Encoded(v), planted)
 	}
 	assert.Equal(t, planted, s.Reveal())
 	assert.Equal(t, planted, err.Message())
 	assert.Equal(t, planted, string(err.Body()))
-}
-
-// printed returns v in every form that reaches a log.
-func printed(t *testing.T, v any) []string {
-	t.Helper()
-	var out []string
-	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d", "%t", "%p", "%f", "%c", "%U", "%T", "%08.3v", "% x"} {
-		out = append(out, fmt.Sprintf(verb, v))
-	}
-	out = append(out, fmt.Sprint(v), fmt.Sprintln(v))
-	if b, err := json.Marshal(v); err == nil {
-		out = append(out, string(b))
-	}
-	if b, err := xml.Marshal(v); err == nil {
-		out = append(out, string(b))
-	}
-	var buf bytes.Buffer
-	slog.New(slog.NewTextHandler(&buf, nil)).Info("m", "v", v)
-	slog.New(slog.NewJSONHandler(&buf, nil)).Info("m", "v", v)
-	return append(out, buf.String())
 }
 
 func TestSecret(t *testing.T) {

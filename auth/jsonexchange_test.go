@@ -13,6 +13,7 @@ import (
 	"github.com/kyckit/kyckit"
 	"github.com/kyckit/kyckit/auth"
 	"github.com/kyckit/kyckit/auth/authtest"
+	"github.com/kyckit/kyckit/internal/leaktest"
 	"github.com/kyckit/kyckit/kyctest"
 )
 
@@ -66,9 +67,7 @@ func TestLegacyQueryCredentialsStayOutOfErrorsAndLogs(t *testing.T) {
 					assert.Empty(t, req.Body)
 				} else {
 					require.Error(t, err)
-					for _, out := range printed(err) {
-						assert.NotContains(t, out, secret)
-					}
+					leaktest.Silent(t, name, leaktest.Printed(err)+leaktest.Encoded(err), secret)
 				}
 				assert.NotEmpty(t, log.String())
 				assert.NotContains(t, log.String(), secret)
@@ -119,9 +118,7 @@ func TestForeignErrorsOfDecodeLoseTheirText(t *testing.T) {
 	require.NoError(t, err)
 	_, err = src.Token(t.Context())
 	require.ErrorIs(t, err, kyckit.ErrDecode)
-	for _, out := range printed(err) {
-		assert.NotContains(t, out, "test-token")
-	}
+	leaktest.Silent(t, "the error", leaktest.Printed(err)+leaktest.Encoded(err), "test-token")
 	var e *kyckit.Error
 	require.ErrorAs(t, err, &e)
 	assert.Equal(t, "demo", e.Provider)

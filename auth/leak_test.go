@@ -2,79 +2,23 @@ package auth_test
 
 import (
 	"bytes"
-	"encoding/base64"
-	"encoding/json"
 	"fmt"
 	"log/slog"
 	"net/http"
-	"reflect"
-	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/oauth2"
 
 	"github.com/kyckit/kyckit"
 	"github.com/kyckit/kyckit/auth"
 	"github.com/kyckit/kyckit/auth/authtest"
+	"github.com/kyckit/kyckit/internal/leaktest"
 	"github.com/kyckit/kyckit/kyctest"
 )
-
-// printed returns v in every form that reaches a log.
-func printed(v any) []string {
-	var out []string
-	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d", "%t", "%c", "%U", "% x"} {
-		out = append(out, fmt.Sprintf(verb, v))
-	}
-	if b, err := json.Marshal(v); err == nil {
-		out = append(out, string(b))
-	}
-	var b bytes.Buffer
-	slog.New(slog.NewTextHandler(&b, nil)).Info("m", "v", v)
-	slog.New(slog.NewJSONHandler(&b, nil)).Info("m", "v", v)
-	return append(out, b.String())
-}
-
-// walk collects all text that reflection reaches from v, unexported fields
-// included, as dumpers of structures do.
-func walk(v reflect.Value, seen map[uintptr]bool, out *strings.Builder) {
-	switch v.Kind() {
-	case reflect.Pointer:
-		if !v.IsNil() && !seen[v.Pointer()] {
-			seen[v.Pointer()] = true
-			walk(v.Elem(), seen, out)
-		}
-	case reflect.Interface:
-		walk(v.Elem(), seen, out)
-	case reflect.Struct:
-		for i := range v.NumField() {
-			walk(v.Field(i), seen, out)
-		}
-	case reflect.Slice, reflect.Array:
-		if v.Type().Elem().Kind() == reflect.Uint8 {
-			for i := range v.Len() {
-				out.WriteByte(byte(v.Index(i).Uint()))
-			}
-			out.WriteByte(' ')
-			return
-		}
-		for i := range v.Len() {
-			walk(v.Index(i), seen, out)
-		}
-	case reflect.Map:
-		for _, k := range v.MapKeys() {
-			walk(k, seen, out)
-			walk(v.MapIndex(k), seen, out)
-		}
-	case reflect.String:
-		out.WriteString(v.String() + " ")
-	default:
-	}
-}
 
 func TestNothingLeaks(t *testing.T) { synctest.Test(t, nothingLeaks) }
 
@@ -165,28 +109,13 @@ func nothingLeaks(t *testing.T) {
 	require.NotEmpty(t, events)
 	values = append(values, events...)
 
-	var forms []string
-	for _, p := range planted {
-		forms = append(forms, p, fmt.Sprintf("%x", p), fmt.Sprintf("%X", p), fmt.Sprintf("% x", p), base64.StdEncoding.EncodeToString([]byte(p)))
-	}
-	check := func(v any, out string) {
-		for _, form := range forms {
-			if i := strings.Index(out, form); i >= 0 {
-				assert.Failf(t, "leak", "%T shows …%s…", v, out[max(0, i-40):i+20])
-			}
-		}
-	}
 	for _, v := range values {
-		for _, out := range printed(v) {
-			check(v, out)
+		what := fmt.Sprintf("%T", v)
+		leaktest.Silent(t, what, leaktest.Printed(v)+leaktest.Encoded(v), planted...)
+		if _, isError := v.(error); !isError { // Message and Body are there to be read
+			leaktest.Silent(t, what, leaktest.Reachable(v), planted...)
 		}
-		if _, isConfig := v.(interface{ Error() string }); isConfig {
-			continue // Message and Body are there to be read
-		}
-		var out strings.Builder
-		walk(reflect.ValueOf(v), map[uintptr]bool{}, &out)
-		check(v, out.String())
 	}
 	require.NotEmpty(t, log.String())
-	check(log, log.String())
+	leaktest.Silent(t, "the log", log.String(), planted...)
 }

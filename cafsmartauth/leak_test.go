@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"strings"
 	"testing"
 	"time"
 
@@ -16,6 +15,7 @@ import (
 	"github.com/kyckit/kyckit"
 	"github.com/kyckit/kyckit/cafsmartauth"
 	"github.com/kyckit/kyckit/cafsmartauth/cafsmartauthtest"
+	"github.com/kyckit/kyckit/internal/leaktest"
 	"github.com/kyckit/kyckit/kyctest"
 )
 
@@ -25,28 +25,9 @@ var planted = []string{
 	"planted-attempt", "planted-policy", "planted-signature", "192.0.2.99", "-12.3456", "Planted Street", "planted-body", "planted-phone",
 }
 
-// printed is a value in every form that a log may take. Not %p: fmt does not ask
-// the type about that verb, and vet refuses it for anything but a pointer.
-func printed(v any) string {
-	var out strings.Builder
-	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d", "%t"} {
-		fmt.Fprintf(&out, verb+"\n", v)
-		fmt.Fprintf(&out, verb+"\n", []any{v})
-		fmt.Fprintf(&out, verb+"\n", struct{ V any }{v})
-	}
-	for _, h := range []slog.Handler{slog.NewTextHandler(&out, nil), slog.NewJSONHandler(&out, nil)} {
-		slog.New(h).Info("x", "v", v)
-	}
-	return out.String()
-}
-
 func assertSilent(t *testing.T, what, out string, extra ...string) {
 	t.Helper()
-	for _, p := range append(extra, planted...) {
-		for _, form := range []string{p, fmt.Sprintf("%x", p), fmt.Sprintf("%X", p)} {
-			assert.Falsef(t, strings.Contains(out, form), "%s shows %s", what, p)
-		}
-	}
+	leaktest.Silent(t, what, out, append(extra, planted...)...)
 }
 
 func TestNothingLeaks(t *testing.T) {
@@ -171,7 +152,7 @@ func TestNothingLeaks(t *testing.T) {
 	errs = append(errs, err)
 
 	for what, v := range values {
-		assertSilent(t, what, printed(v), secrets...)
+		assertSilent(t, what, leaktest.Printed(v), secrets...)
 	}
 	for what, v := range jsonToo {
 		b, err := json.Marshal(v)
@@ -181,10 +162,10 @@ func TestNothingLeaks(t *testing.T) {
 	for _, err := range errs {
 		require.Error(t, err)
 		what := fmt.Sprintf("error %q", err.Error())
-		assertSilent(t, what, printed(err)+err.Error(), secrets...)
+		assertSilent(t, what, leaktest.Printed(err)+err.Error(), secrets...)
 		var e *kyckit.Error
 		require.ErrorAs(t, err, &e)
-		assertSilent(t, what+" by value", printed(*e), secrets...)
+		assertSilent(t, what+" by value", leaktest.Printed(*e), secrets...)
 		b, jsonErr := json.Marshal(err)
 		require.NoError(t, jsonErr)
 		assertSilent(t, what+" as JSON", string(b), secrets...)
@@ -200,5 +181,5 @@ func TestNothingLeaks(t *testing.T) {
 	b, err := json.Marshal(got)
 	require.NoError(t, err)
 	assert.Contains(t, string(b), leakCPF)
-	assert.Contains(t, printed(struct{ S string }{leakCPF}), leakCPF)
+	assert.Contains(t, leaktest.Printed(struct{ S string }{leakCPF}), leakCPF)
 }
