@@ -179,9 +179,8 @@ func meaningOf(code int64) meaning {
 	case 8019:
 		return is(kyckit.ErrInvalid, "the face is blurred", ErrSelfie)
 	}
-	m := meaning{classes: []error{ErrUnknownCode}, reason: "a code that is not known"}
-	if code >= 401 && code <= 599 {
-		m.kind = transport.KindOf(int(code)) // codes of this range are HTTP statuses repeated
+	if code > 400 && code < 600 {
+		return is(transport.KindOf(int(code)), "an HTTP status as the code")
 	}
-	return m
+	return meaning{classes: []error{ErrUnknownCode}, reason: "a code that is not known"}
 }

@@ -50,7 +50,7 @@ var classes = map[int][]string{
 	8002: {"invalid", "document"}, 8010: {"invalid", "document"}, 8011: {"invalid", "document"}, 8012: {"invalid", "document"},
 	8013: {"not found"},
 	5009: {"conflict", "link"}, 8014: {"invalid", "link"}, 8015: {"conflict", "link"}, 8016: {"invalid", "link"}, 8017: {"conflict", "link"},
-	9999: {"invalid", "unknown code"}, 503: {"unavailable", "unknown code"},
+	9999: {"invalid", "unknown code"}, 503: {"unavailable"}, 403: {"forbidden"}, 429: {"rate"},
 }
 
 func TestCodeTable(t *testing.T) {

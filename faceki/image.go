@@ -56,7 +56,9 @@ type source struct {
 	// busy is held while the reader is in use, so that no two Reads overlap
 	// and the end of the last one can be waited for.
 	busy chan struct{}
-	buf  []byte // of a reader that may block, see read
+	// Of a reader that may block: what was read ahead, and how that ended.
+	buf, ahead []byte
+	end        error
 }
 
 // newSource checks an image as far as it can be checked without reading it.
@@ -97,7 +99,7 @@ func newSource(ctx context.Context, op, field string, img Image, limit int64, bu
 	switch {
 	case s.seeker != nil:
 		// Back to the start: another part may be given the same reader.
-		if _, err := s.seeker.Seek(s.start, io.SeekStart); err != nil {
+		if err := s.rewind(nil, nil); err != nil {
 			return nil, imageError(op, field, "cannot be read", ErrImage, &readerError{err})
 		}
 	case buffer:
@@ -251,6 +253,7 @@ func (s *source) rewind(done, quit <-chan struct{}) error {
 		return err
 	}
 	defer func() { <-s.busy }()
+	s.ahead, s.end = nil, nil
 	_, err := s.seeker.Seek(s.start, io.SeekStart)
 	return err
 }
@@ -265,35 +268,46 @@ func (s *source) read(p []byte, done, quit <-chan struct{}) (int, error) {
 		defer func() { <-s.busy }()
 		return readOnce(s.reader, p)
 	}
-	if s.buf == nil {
-		s.buf = make([]byte, readChunk)
+	if len(s.ahead) == 0 && s.end == nil {
+		if s.buf == nil {
+			s.buf = make([]byte, readChunk)
+		}
+		type result struct {
+			n   int
+			err error
+		}
+		results := make(chan result, 1)
+		go func() {
+			n, err := readOnce(s.reader, s.buf)
+			results <- result{n, err}
+		}()
+		select {
+		case r := <-results:
+			s.ahead, s.end = s.buf[:r.n], r.err
+		case <-done:
+			return 0, s.abandon(func() { <-results })
+		case <-quit:
+			return 0, s.abandon(func() { <-results })
+		}
 	}
-	into := s.buf[:min(len(p), len(s.buf))]
-	type result struct {
-		n   int
-		err error
+	defer func() { <-s.busy }()
+	n := copy(p, s.ahead)
+	if s.ahead = s.ahead[n:]; len(s.ahead) > 0 {
+		return n, nil
 	}
-	results := make(chan result, 1)
-	go func() {
-		n, err := readOnce(s.reader, into)
-		results <- result{n, err}
-	}()
-	select {
-	case r := <-results:
-		n := copy(p, into[:r.n])
-		<-s.busy
-		return n, r.err
-	case <-done:
-	case <-quit:
-	}
-	go func() {
-		<-results
-		<-s.busy
-	}()
-	return 0, errUploadStopped
+	return n, s.end
 }
 
-// readChunk is what is read of a reader that may block, at a time.
+// abandon leaves a Read to itself. The reader stays busy until it returns.
+func (s *source) abandon(wait func()) error {
+	go func() {
+		wait()
+		<-s.busy
+	}()
+	return errUploadStopped
+}
+
+// readChunk is how much is read ahead of a reader that may block.
 const readChunk = 64 << 10
 
 // mayBlock is false for readers of memory and of files on disk, which need no

@@ -345,6 +345,32 @@ func TestReadersAreFreeAfterAnEarlyAnswer(t *testing.T) {
 	require.Less(t, time.Since(start), 10*time.Second)
 }
 
+// A reader that blocks before the first byte does not outlast the context.
+func TestReaderThatBlocksAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fake := facekitest.NewServer(facekitest.Config{Options: kyctest.Options{InMemory: true}})
+		defer fake.Close()
+		for _, buffer := range []bool{false, true} {
+			cfg := fake.ClientConfig()
+			cfg.BufferReaders = buffer
+			client, err := faceki.New(cfg)
+			require.NoError(t, err)
+			r, w := io.Pipe()
+			p := params()
+			p.Selfie = faceki.Image{Reader: r}
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			start := time.Now()
+			_, err = client.Verify(ctx, p)
+			cancel()
+			require.ErrorIs(t, err, context.DeadlineExceeded)
+			require.NotErrorIs(t, err, kyckit.ErrOutcomeUnknown)
+			assert.Equal(t, time.Minute, time.Since(start))
+			require.NoError(t, w.Close())
+		}
+		require.Zero(t, fake.Count(facekitest.OpToken))
+	})
+}
+
 // blocking yields some bytes and then blocks.
 type blocking struct {
 	io.Reader

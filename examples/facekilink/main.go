@@ -77,7 +77,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	// 1. An address for the webhooks that nobody can guess. FACEKI signs
 	// nothing, so this keeps strangers out and proves nothing.
 	confirmed := make(chan *faceki.Record, 8)
-	address, stop, err := listen(client, confirmed)
+	address, stop, err := listen(ctx, client, confirmed)
 	if err != nil {
 		return err
 	}
@@ -103,7 +103,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 }
 
 // listen serves webhooks and passes on the records that they are about.
-func listen(client *faceki.Client, confirmed chan<- *faceki.Record) (address string, stop func(), err error) {
+func listen(ctx context.Context, client *faceki.Client, confirmed chan<- *faceki.Record) (address string, stop func(), err error) {
 	const prefix = "/webhooks/faceki/"
 	token := rand.Text()
 	guard, err := webhook.NewSecretPath(webhook.SecretPathConfig{Prefix: prefix, Tokens: []kyckit.Secret{kyckit.NewSecret(token)}})
@@ -124,7 +124,7 @@ func listen(client *faceki.Client, confirmed chan<- *faceki.Record) (address str
 	if err != nil {
 		return "", nil, err
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0") // in production: https
+	l, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0") // in production: https
 	if err != nil {
 		return "", nil, err
 	}
