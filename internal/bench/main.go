@@ -24,10 +24,12 @@ func groups() []func() ([]group, error) {
 		call,
 		upload,
 		webhooks,
+		polling,
 	}
 }
 
 func main() {
+	runBubble()
 	var o options
 	only := flag.String("group", "", "run only groups whose name begins with `prefix`; several separated by commas")
 	flag.IntVar(&o.rounds, "rounds", 200, "how often each variant runs")
