@@ -247,11 +247,10 @@ func newSite(t testing.TB, ca *webhooktest.CA, c *webhook.ClientCert) *site {
 	})
 	require.NoError(t, err)
 	s.Server = httptest.NewUnstartedServer(h)
-	s.Server.Config.ErrorLog = nil
 	server := ca.Issue(webhooktest.Leaf{DNSNames: []string{"example.com"}, Usages: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}})
 	s.TLS = c.TLSConfig(&tls.Config{Certificates: []tls.Certificate{server.TLS()}, MinVersion: tls.VersionTLS12})
 	s.EnableHTTP2 = true
-	s.Server.Config.ErrorLog = quiet()
+	s.Config.ErrorLog = quiet()
 	s.StartTLS()
 	t.Cleanup(s.Close)
 	return s

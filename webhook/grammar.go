@@ -203,7 +203,7 @@ func decodeBase64(dst []byte, text string, enc Encoding) ([]byte, bool) {
 		acc = acc<<6 | uint32(v)
 		if bits += 6; bits >= 8 {
 			bits -= 8
-			dst = append(dst, byte(acc>>bits))
+			dst = append(dst, byte(acc>>bits&0xff))
 			acc &= 1<<bits - 1
 		}
 	}

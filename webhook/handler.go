@@ -293,26 +293,26 @@ func (h *handler) once(ctx context.Context, d *Delivery, j *job) (Outcome, error
 	j.h, j.ctx, j.claim, j.delivery, j.order = h, ctx, claim, d, order
 	if h.Queue != nil {
 		if err := h.Queue.submit(j); err != nil {
-			j.release()
+			j.release(ctx)
 			return Failed, err
 		}
 		return Queued, nil
 	}
 	unlock, err := h.order.lock(ctx, order, h.HandleTimeout)
 	if err != nil {
-		j.release()
+		j.release(ctx)
 		return Failed, err
 	}
 	defer unlock()
-	err = j.handle()
+	err = j.handle(newHandleContext(ctx, h.HandleTimeout))
 	switch {
 	case err == nil, errors.Is(err, ErrDuplicate):
-		return Handled, j.commit()
+		return Handled, j.commit(ctx)
 	case errors.Is(err, ErrMalformed):
-		j.release()
+		j.release(ctx)
 		return Malformed, err
 	}
-	j.release()
+	j.release(ctx)
 	return Failed, err
 }
 

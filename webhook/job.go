@@ -11,26 +11,22 @@ import (
 // job is one claimed delivery on its way to Handle.
 type job struct {
 	h        *handler
-	ctx      context.Context //nolint:containedctx // the job outlives the request it came with
+	ctx      context.Context // outlives the request
 	claim    Claim
 	delivery *Delivery
 	order    string
 	attempts int
-	cancel   context.CancelFunc // of the running Handle, guarded by the queue
+	cancel   func() // of the running Handle, guarded by the queue
 }
 
-// handle calls the user's function once.
-func (j *job) handle() error {
-	ctx := newHandleContext(j.ctx, time.Now(), j.h.HandleTimeout)
-	defer ctx.end()
-	return j.handleIn(ctx)
-}
-
-func (j *job) handleIn(ctx context.Context) (err error) {
+// handle calls the user's function once. What it ends with is an error, even
+// when it ends by leaving its goroutine.
+func (j *job) handle(ctx *handleContext) (err error) {
 	finished := false
 	defer func() {
-		if !finished && err == nil { // runtime.Goexit
-			j.release()
+		ctx.end()
+		if !finished { // runtime.Goexit: nobody else will get to do it
+			j.release(ctx.Context)
 		}
 	}()
 	err = j.call(ctx)
@@ -45,12 +41,12 @@ func (j *job) call(ctx context.Context) (err error) {
 
 // commit records the delivery as handled, with a few tries: it was handled, so
 // asking the sender to repeat it would be worse than not having it recorded.
-func (j *job) commit() (err error) {
+func (j *job) commit(ctx context.Context) (err error) {
 	for i := range 3 {
 		if i > 0 {
 			time.Sleep(time.Duration(i) * 50 * time.Millisecond)
 		}
-		if err = j.inStore(func(ctx context.Context) error { return j.claim.Commit(ctx, j.h.Keep) }); err == nil {
+		if err = j.inStore(ctx, func(ctx context.Context) error { return j.claim.Commit(ctx, j.h.Keep) }); err == nil {
 			return nil
 		}
 	}
@@ -58,13 +54,13 @@ func (j *job) commit() (err error) {
 }
 
 // release gives the delivery back. When that fails the lease ends by itself.
-func (j *job) release() {
-	_ = j.inStore(j.claim.Release)
+func (j *job) release(ctx context.Context) {
+	_ = j.inStore(ctx, j.claim.Release)
 }
 
-func (j *job) inStore(f func(context.Context) error) (err error) {
+func (j *job) inStore(ctx context.Context, f func(context.Context) error) (err error) {
 	defer recovered(&err)
-	ctx, cancel := j.h.storeContext(j.ctx)
+	ctx, cancel := j.h.storeContext(ctx)
 	defer cancel()
 	return f(ctx)
 }

@@ -68,12 +68,15 @@ func (l Layer) MarshalJSON() ([]byte, error) {
 
 // safeError returns the text of an error if this module wrote it, else its type.
 func safeError(err error) string {
-	switch err {
-	case nil:
+	if err == nil {
 		return ""
-	case ErrNoSignature, ErrBadSignature, ErrTimestamp, ErrCertificate, ErrUntrustedProxy, ErrTooLarge,
-		ErrDuplicate, ErrInProgress, ErrMalformed:
-		return err.Error()
+	}
+	for _, own := range []error{
+		ErrNoSignature, ErrBadSignature, ErrTimestamp, ErrCertificate, ErrUntrustedProxy, ErrTooLarge, ErrDuplicate, ErrInProgress, ErrMalformed,
+	} {
+		if err == own { //nolint:errorlint // a wrapped one has a text of its own
+			return err.Error()
+		}
 	}
 	if e := (*kyckit.Error)(nil); errors.As(err, &e) {
 		return e.Error()

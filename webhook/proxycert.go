@@ -248,7 +248,11 @@ func (p *proxyState) distrust(d *Delivery) string {
 		// Only the listener knows that it is a unix socket; a peer's address
 		// is text that a middleware may have changed.
 		unix := d.LocalAddr != nil && d.LocalAddr.Network() == "unix"
-		if !(unix && p.cfg.TrustUnixSocket) && (unix || !p.trustsAddr(d.RemoteAddr)) {
+		trusted := p.cfg.TrustUnixSocket
+		if !unix {
+			trusted = p.trustsAddr(d.RemoteAddr)
+		}
+		if !trusted {
 			return "the peer's address is not trusted"
 		}
 	}

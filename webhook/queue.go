@@ -97,7 +97,7 @@ func (q *Queue) Shutdown(ctx context.Context) error {
 	case <-q.empty:
 		return nil
 	case <-ctx.Done():
-		q.abort()
+		q.abort() //nolint:contextcheck // what is left must be given back although ctx is over
 		return ctx.Err()
 	}
 }
@@ -170,11 +170,11 @@ func (q *Queue) work() {
 		q.ready[0] = nil
 		q.ready = q.ready[1:]
 		j := l.jobs[0]
-		ctx, cancel := context.WithTimeout(j.ctx, j.h.HandleTimeout)
-		j.cancel = cancel
+		ctx := newHandleContext(j.ctx, j.h.HandleTimeout)
+		j.cancel = ctx.end
 		q.running[j] = struct{}{}
 		current = l
-		wait := q.unlocked(ctx, j)
+		wait := q.unlocked(j, ctx)
 		current = nil
 		delete(q.running, j)
 		q.next(l, wait)
@@ -182,12 +182,11 @@ func (q *Queue) work() {
 }
 
 // unlocked runs a job without holding the lock.
-func (q *Queue) unlocked(ctx context.Context, j *job) time.Duration {
+func (q *Queue) unlocked(j *job, ctx *handleContext) time.Duration {
 	aborted := q.aborted
 	q.mu.Unlock()
 	defer q.mu.Lock()
-	defer j.cancel()
-	return q.run(ctx, j, aborted)
+	return q.run(j, ctx, aborted)
 }
 
 // next decides what becomes of a line whose first job has run: wait is when it
@@ -230,14 +229,14 @@ func (q *Queue) checkEmpty() {
 
 // run handles a job once and returns the wait until its next try, zero when
 // there is none.
-func (q *Queue) run(ctx context.Context, j *job, aborted bool) time.Duration {
+func (q *Queue) run(j *job, ctx *handleContext, aborted bool) time.Duration {
 	err := context.Canceled
 	if !aborted {
 		j.attempts++
-		err = j.handleIn(ctx)
+		err = j.handle(ctx)
 	}
 	if err == nil || errors.Is(err, ErrDuplicate) {
-		if err := j.commit(); err != nil {
+		if err := j.commit(j.ctx); err != nil {
 			j.h.report(j.ctx, Result{Outcome: Handled, Err: err, Layers: j.delivery.Layers, Bytes: len(j.delivery.Body)})
 		}
 		return 0
@@ -245,7 +244,7 @@ func (q *Queue) run(ctx context.Context, j *job, aborted bool) time.Duration {
 	if !aborted && !errors.Is(err, ErrMalformed) && j.attempts < q.cfg.MaxAttempts {
 		return min(q.cfg.MinWait<<min(j.attempts-1, 20), q.cfg.MaxWait)
 	}
-	j.release()
+	j.release(j.ctx)
 	j.h.report(j.ctx, Result{Outcome: Failed, Err: err, Layers: j.delivery.Layers, Bytes: len(j.delivery.Body)})
 	if q.cfg.OnFailure != nil {
 		func() {

@@ -77,7 +77,7 @@ func (s *Sender) Storm(ctx context.Context, events []Event, copies, parallel int
 	for range copies {
 		queue = append(queue, events...)
 	}
-	rand.New(rand.NewPCG(seed, seed)).Shuffle(len(queue), func(i, j int) { queue[i], queue[j] = queue[j], queue[i] }) //nolint:gosec // an order, not a secret
+	rand.New(rand.NewPCG(seed, seed)).Shuffle(len(queue), func(i, j int) { queue[i], queue[j] = queue[j], queue[i] })
 	answers := make([]Answer, len(queue))
 	next := make(chan int)
 	var wg sync.WaitGroup

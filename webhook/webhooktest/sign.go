@@ -3,7 +3,7 @@ package webhooktest
 import (
 	"crypto/ed25519"
 	"crypto/hmac"
-	"crypto/sha1" //nolint:gosec // only for schemes that say so by their legacy flag
+	"crypto/sha1"
 	"crypto/sha256"
 	"crypto/sha512"
 	"encoding/base64"
