@@ -292,7 +292,7 @@ func (h *handler) once(ctx context.Context, d *Delivery, j *job) (Outcome, error
 	}
 	j.h, j.ctx, j.claim, j.delivery, j.order = h, ctx, claim, d, order
 	if h.Queue != nil {
-		if err := h.Queue.submit(j); err != nil {
+		if err := h.Queue.submit(j); err != nil { //nolint:contextcheck // the job carries it
 			j.release(ctx)
 			return Failed, err
 		}
@@ -304,7 +304,7 @@ func (h *handler) once(ctx context.Context, d *Delivery, j *job) (Outcome, error
 		return Failed, err
 	}
 	defer unlock()
-	err = j.handle(newHandleContext(ctx, h.HandleTimeout))
+	err = j.handle(newHandleContext(ctx, h.HandleTimeout)) //nolint:contextcheck // that is the context
 	switch {
 	case err == nil, errors.Is(err, ErrDuplicate):
 		return Handled, j.commit(ctx)

@@ -167,8 +167,9 @@ func (a all) ask(d *Delivery, ask func(Authenticator, *Delivery) error) error {
 		if d.Layers == nil {
 			d.Layers = make([]Layer, 0, len(a))
 		}
+		asked := len(d.Layers)
 		err := ask(layer, d)
-		if !isPolicy(layer) {
+		if !isPolicy(layer) || err != nil && len(d.Layers) == asked {
 			d.Layers = append(d.Layers, Layer{nameOf(layer), err})
 		}
 		if err != nil {
@@ -208,8 +209,9 @@ func (a anyOf) head(d *Delivery) error {
 func (a anyOf) ask(d *Delivery, ask func(Authenticator, *Delivery) error) error {
 	before, start := d.proof(), len(d.Layers)
 	for _, layer := range a {
+		asked := len(d.Layers)
 		err := ask(layer, d)
-		if !isPolicy(layer) {
+		if !isPolicy(layer) || err != nil && len(d.Layers) == asked {
 			d.Layers = append(d.Layers, Layer{nameOf(layer), err})
 		}
 		if err == nil {

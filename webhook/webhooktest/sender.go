@@ -97,8 +97,8 @@ func (s *Sender) Storm(ctx context.Context, events []Event, copies, parallel int
 }
 
 // Forge sends the ways in which an attacker would spoil a signed delivery, each
-// once. None may be accepted. signatureHeader is the header that carries the
-// signature.
+// once. None may be accepted, provided that the signer makes one signature only:
+// of several, one stays good. signatureHeader is the header that carries it.
 func (s *Sender) Forge(ctx context.Context, e Event, signatureHeader string) []Answer {
 	name := http.CanonicalHeaderKey(signatureHeader)
 	forgeries := []struct {

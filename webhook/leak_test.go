@@ -1,0 +1,133 @@
+package webhook
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/kyckit/kyckit"
+)
+
+// TestNothingLeaks plants secrets and personal data wherever a caller or a
+// sender can put them and prints what the package gives out, in every way.
+func TestNothingLeaks(t *testing.T) {
+	const planted = "Zulaikha-1098765432"
+	secret := kyckit.NewSecret(planted)
+	std := StandardWebhooks()
+	std.SecretEncoding = Raw
+	mac, err := NewHMAC(HMACConfig{Scheme: std, Secrets: []kyckit.Secret{secret}})
+	require.NoError(t, err)
+	url := std
+	url.Signed = append([]Part{{Kind: PartPublicURL}}, url.Signed...)
+	macURL, err := NewHMAC(HMACConfig{Scheme: url, Secrets: []kyckit.Secret{secret}, PublicURL: "https://x.example/" + planted})
+	require.NoError(t, err)
+	basic, err := NewBasic(BasicConfig{Username: planted, Passwords: []kyckit.Secret{secret}})
+	require.NoError(t, err)
+	key, err := NewAPIKey(APIKeyConfig{Header: "X-Key", Keys: []kyckit.Secret{secret}})
+	require.NoError(t, err)
+	path, err := NewSecretPath(SecretPathConfig{Prefix: "/", Tokens: []kyckit.Secret{secret}})
+	require.NoError(t, err)
+	cert, err := NewClientCert(ClientCertConfig{CA: []byte(seedCA), DNSNames: []string{planted}})
+	require.NoError(t, err)
+
+	d := deliver(`{"name":"`+planted+`"}`, "Webhook-Id", planted, "Webhook-Timestamp", planted, "Webhook-Signature", "v1,"+planted,
+		"Authorization", "Basic "+planted, "X-Key", planted+"x", planted, planted)
+	d.Method, d.URL.Path, d.RemoteAddr, d.TLS = planted, "/"+planted+"x", planted, &tls.ConnectionState{ServerName: planted}
+
+	values := []any{mac, macURL, basic, key, path, cert, *d, d, d.Layers, HMACKey{ID: "k", Secret: secret}, HMACConfig{Secrets: []kyckit.Secret{secret}}}
+	for _, a := range []Authenticator{mac, macURL, basic, key, path, cert, All(mac, key), Any(mac, basic, key, path, cert)} {
+		err := a.Authenticate(d)
+		require.Error(t, err)
+		values = append(values, err)
+		if p := (*PolicyError)(nil); errors.As(err, &p) {
+			values = append(values, *p, p.Layers)
+		}
+	}
+	for _, body := range []string{planted, `{"a":"` + planted + `","A":1}`} {
+		values = append(values, DecodeStrict([]byte(body), nil))
+	}
+	values = append(values, DecodeStrict([]byte(`{"n":"`+planted+`"}`), &struct{ N int }{}))
+	_, err = NewHMAC(HMACConfig{Scheme: StandardWebhooks(), Secrets: []kyckit.Secret{secret}})
+	values = append(values, err)
+
+	var log bytes.Buffer
+	for _, h := range []slog.Handler{slog.NewJSONHandler(&log, nil), slog.NewTextHandler(&log, nil)} {
+		for _, handle := range []func(context.Context, *Delivery) error{
+			func(context.Context, *Delivery) error { return errors.New(planted) },
+			func(context.Context, *Delivery) error { panic(planted) },
+			func(context.Context, *Delivery) error { return fmt.Errorf("%w: "+planted, ErrMalformed) },
+		} {
+			for _, a := range []Authenticator{accept(), All(accept(), named{"custom", errors.New(planted)}), Any(mac, key)} {
+				w := httptest.NewRecorder()
+				r := httptest.NewRequest("POST", "/"+planted, strings.NewReader(string(d.Body)))
+				r.Header = d.Header.Clone()
+				newHandler(t, HandlerConfig{Authenticate: a, Handle: handle, Logger: slog.New(h), OnResult: func(_ context.Context, res Result) {
+					if e := (*kyckit.Error)(nil); errors.As(res.Err, &e) {
+						values = append(values, e)
+						if p := (*PanicError)(nil); errors.As(res.Err, &p) {
+							values = append(values, p, *p)
+						}
+					}
+					values = append(values, res.Layers)
+				}}).ServeHTTP(w, r)
+				log.WriteString(w.Body.String())
+				fmt.Fprint(&log, w.Header())
+			}
+		}
+	}
+	text, js := slog.New(slog.NewTextHandler(&log, nil)), slog.New(slog.NewJSONHandler(&log, nil))
+	for _, v := range values {
+		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
+			fmt.Fprintf(&log, verb+"\n", v)
+		}
+		encoded, _ := json.Marshal(v)
+		log.Write(encoded)
+		text.Info("x", "v", v)
+		js.Info("x", "v", v)
+	}
+	out := log.String()
+	for _, form := range []string{planted, fmt.Sprintf("%x", planted), "WnVsYWlraGEt", "1098765432"} {
+		if i := strings.Index(out, form); i >= 0 {
+			t.Fatalf("leaked: …%s…", out[max(0, i-200):min(len(out), i+100)])
+		}
+	}
+	require.Greater(t, len(out), 10_000)
+}
+
+func TestHandleContext(t *testing.T) {
+	type k struct{}
+	parent := context.WithValue(context.Background(), k{}, "v")
+	c := newHandleContext(parent, time.Hour)
+	require.NoError(t, c.Err())
+	require.Equal(t, "v", c.Value(k{}))
+	child, cancel := context.WithCancel(c)
+	defer cancel()
+	c.end()
+	<-c.Done()
+	<-child.Done()
+	require.ErrorIs(t, c.Err(), context.Canceled)
+	require.ErrorIs(t, child.Err(), context.Canceled)
+
+	c = newHandleContext(parent, time.Millisecond)
+	<-c.Done()
+	require.ErrorIs(t, c.Err(), context.DeadlineExceeded)
+	c.end()
+	require.ErrorIs(t, c.Err(), context.DeadlineExceeded)
+
+	c = newHandleContext(parent, -1)
+	require.ErrorIs(t, c.Err(), context.DeadlineExceeded, "without anybody waiting")
+	<-c.Done()
+	c = newHandleContext(parent, time.Hour)
+	c.end()
+	<-c.Done()
+}

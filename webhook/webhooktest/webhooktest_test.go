@@ -1,0 +1,136 @@
+package webhooktest_test
+
+import (
+	"context"
+	"crypto/ed25519"
+	"encoding/base64"
+	"encoding/hex"
+	"fmt"
+	"net/http/httptest"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/kyckit/kyckit"
+	"github.com/kyckit/kyckit/webhook"
+	"github.com/kyckit/kyckit/webhook/webhooktest"
+)
+
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("net/http.(*persistConn).writeLoop"), goleak.IgnoreAnyFunction("net/http.(*persistConn).readLoop"))
+}
+
+type receiver struct {
+	*httptest.Server
+	mu      sync.Mutex
+	handled map[string]int
+	total   int
+	fail    func(n int) bool
+}
+
+func newReceiver(t *testing.T, a webhook.Authenticator) *receiver {
+	r := &receiver{handled: map[string]int{}}
+	h, err := webhook.NewHandler(webhook.HandlerConfig{Authenticate: a, RetryAfter: time.Second, Handle: func(_ context.Context, d *webhook.Delivery) error {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		if r.total++; r.fail != nil && r.fail(r.total) {
+			return fmt.Errorf("down")
+		}
+		r.handled[string(d.Body)]++
+		return nil
+	}})
+	require.NoError(t, err)
+	r.Server = httptest.NewServer(h)
+	t.Cleanup(r.Close)
+	return r
+}
+
+func TestEverySchemeAgainstTheVerifier(t *testing.T) {
+	body := []webhook.Part{{Kind: webhook.PartBody}}
+	hexSecret, b64 := hex.EncodeToString([]byte("some secret key")), base64.StdEncoding.EncodeToString([]byte("some secret key"))
+	for name, c := range map[string]webhooktest.HMAC{
+		"Standard Webhooks":   {Scheme: webhook.StandardWebhooks(), Secrets: []string{"whsec_" + b64, b64}},
+		"Stripe":              {Scheme: webhook.Stripe(), Secrets: []string{"whsec_x", "whsec_y"}},
+		"GitHub":              {Scheme: webhook.GitHub(), Secrets: []string{"x"}},
+		"Slack":               {Scheme: webhook.Slack(), Secrets: []string{"x"}},
+		"Caf Connect":         {Scheme: webhook.CafConnect(), Secrets: []string{"x"}},
+		"SHA-1":               {Scheme: webhook.Scheme{SignatureHeader: "X-Sig", LegacySHA1: true, Signed: body}, Secrets: []string{"x"}},
+		"SHA-512, base64 URL": {Scheme: webhook.Scheme{SignatureHeader: "X-Sig", Hash: webhook.SHA512, Encoding: webhook.Base64URL, SecretEncoding: webhook.Base64URL, Signed: body}, Secrets: []string{b64}},
+		"SHA-384, hex secret": {Scheme: webhook.Scheme{SignatureHeader: "X-Sig", Hash: webhook.SHA384, Encoding: webhook.Base64, SecretEncoding: webhook.Hex, Signed: body}, Secrets: []string{hexSecret}},
+		"keyed":               {Scheme: webhook.Scheme{SignatureHeader: "X-Sig", Grammar: webhook.GrammarKeyed, Algorithm: "hmac-sha256", Signed: body}, Secrets: []string{"x"}, KeyID: "k"},
+		"quoted": {Scheme: webhook.Scheme{
+			SignatureHeader: "Authorization", Prefix: "Signature ", Grammar: webhook.GrammarPairs, Quoted: true, KeyIDKey: "keyId", AlgorithmKey: "algorithm",
+			Algorithm: "hmac-sha256", SignatureKey: "signature", TimestampKey: "created", TimestampUnit: webhook.UnixMillis,
+			Signed: []webhook.Part{{Kind: webhook.PartMethod}, {Kind: webhook.PartPath}, {Kind: webhook.PartQuery}, {Kind: webhook.PartPublicURL}, {Kind: webhook.PartHeader, Text: "content-type"}, {Kind: webhook.PartTimestamp}, {Kind: webhook.PartLiteral, Text: "."}, {Kind: webhook.PartBodySHA256}},
+		}, Secrets: []string{"x"}, KeyID: "k", PublicURL: "https://me.example/hook"},
+		"RFC 3339": {Scheme: webhook.Scheme{SignatureHeader: "X-Sig", TimestampHeader: "X-Time", TimestampUnit: webhook.RFC3339, AlgorithmHeader: "X-Alg", Algorithm: "a", Signed: []webhook.Part{{Kind: webhook.PartTimestamp}, {Kind: webhook.PartBody}}}, Secrets: []string{"x"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			keys := []webhook.HMACKey{{ID: c.KeyID, Secret: kyckit.NewSecret(c.Secrets[len(c.Secrets)-1])}}
+			a, err := webhook.NewHMAC(webhook.HMACConfig{Scheme: c.Scheme, Keys: keys, PublicURL: c.PublicURL})
+			require.NoError(t, err)
+			r := newReceiver(t, a)
+			one := c
+			one.Secrets = c.Secrets[len(c.Secrets)-1:]
+			s := &webhooktest.Sender{URL: r.URL + "/hook?a=1", Signer: one}
+			event := webhooktest.Event{ID: "evt_1", Body: []byte(`{"n":1}`)}
+			for _, answer := range s.Forge(t.Context(), event, c.Scheme.SignatureHeader) {
+				require.NoError(t, answer.Err)
+				assert.Equal(t, 401, answer.Status, answer.What)
+			}
+			require.Empty(t, r.handled)
+			s.Signer = c // a rotation: several signatures, of which one is good
+			require.Equal(t, 200, s.Send(t.Context(), event).Status)
+			if c.Scheme.TimestampHeader+c.Scheme.TimestampKey != "" {
+				other := webhooktest.Event{ID: "evt_2", Body: []byte(`{"n":2}`)}
+				assert.Equal(t, 401, s.Replay(t.Context(), other, 6*time.Minute).Status)
+				assert.Equal(t, 401, s.Replay(t.Context(), other, -6*time.Minute).Status)
+			}
+			require.Equal(t, map[string]int{`{"n":1}`: 1}, r.handled)
+		})
+	}
+}
+
+func TestEd25519AgainstTheVerifier(t *testing.T) {
+	public, private, err := ed25519.GenerateKey(nil)
+	require.NoError(t, err)
+	a, err := webhook.NewEd25519(webhook.Ed25519Config{PublicKeys: []ed25519.PublicKey{public}, SignatureHeader: "X-DLT-Signature", TimestampHeader: "X-DLT-Timestamp", Tolerance: time.Minute})
+	require.NoError(t, err)
+	r := newReceiver(t, a)
+	s := &webhooktest.Sender{URL: r.URL, Signer: webhooktest.Ed25519{PrivateKey: private, SignatureHeader: "X-DLT-Signature", TimestampHeader: "X-DLT-Timestamp"}}
+	event := webhooktest.Event{Body: []byte(`{"n":1}`)}
+	for _, answer := range s.Forge(t.Context(), event, "x-dlt-signature") {
+		assert.Equal(t, 401, answer.Status, answer.What)
+	}
+	require.Equal(t, 401, s.Replay(t.Context(), event, 2*time.Minute).Status)
+	require.Equal(t, 200, s.Send(t.Context(), event).Status)
+}
+
+// TestStormIsHandledOnce: eager copies in any order, and a handler that fails
+// now and then; in the end each event was handled exactly once.
+func TestStormIsHandledOnce(t *testing.T) {
+	a, err := webhook.NewHMAC(webhook.HMACConfig{Scheme: webhook.GitHub(), Secrets: []kyckit.Secret{kyckit.NewSecret("x")}})
+	require.NoError(t, err)
+	r := newReceiver(t, a)
+	r.fail = func(n int) bool { return n%3 == 1 }
+	s := &webhooktest.Sender{URL: r.URL, Signer: webhooktest.HMAC{Scheme: webhook.GitHub(), Secrets: []string{"x"}}}
+	var events []webhooktest.Event
+	for i := range 30 {
+		events = append(events, webhooktest.Event{ID: fmt.Sprint(i), Body: fmt.Appendf(nil, `{"n":%d}`, i)})
+	}
+	for _, answer := range s.Storm(t.Context(), events, 4, 8, 1) {
+		require.NoError(t, answer.Err)
+		require.Contains(t, []int{200, 503}, answer.Status)
+	}
+	for _, e := range events {
+		require.Equal(t, 200, s.SendUntilAccepted(t.Context(), e, 5, time.Millisecond).Status)
+	}
+	require.Len(t, r.handled, 30)
+	for body, n := range r.handled {
+		assert.Equal(t, 1, n, body)
+	}
+}
