@@ -126,6 +126,10 @@ func classify(status Status, err error) (poll.Outcome, time.Duration) {
 	case refusedToken(err):
 		return poll.Denied, 0
 	default:
+		var e *kyckit.Error
+		if errors.As(err, &e) && !noToken(e) {
+			return poll.Failed, e.RetryAfter
+		}
 		return poll.Failed, 0
 	}
 }

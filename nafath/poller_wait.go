@@ -89,8 +89,10 @@ func (p *Poller) Notify(transID string) {
 		}
 		return
 	}
-	if r, ok := p.memory.get(transID); ok && r.acted {
+	if r, ok := p.memory.get(transID); ok && r.unannounced {
 		p.sched.LateHint(p.now(), r.at)
+		r.unannounced = false
+		p.memory.records[transID] = r
 	}
 }
 
@@ -159,10 +161,10 @@ func (p *state) end(e *entry, status Status, err error) {
 	e.status, e.err, e.ended = status, err, true
 	p.finished++
 	p.memory.put(e.tx.TransID, record{
-		status: status,
-		print:  p.print(e.tx),
-		at:     p.now(),
-		acted:  status == StatusCompleted || status == StatusRejected,
+		status:      status,
+		print:       p.print(e.tx),
+		at:          p.now(),
+		unannounced: (status == StatusCompleted || status == StatusRejected) && !e.item.Announced(),
 	})
 	if e.done != nil {
 		close(e.done)
@@ -181,7 +183,9 @@ type record struct {
 	print  uint64
 	at     time.Duration
 	status Status
-	acted  bool // somebody did something, so that a webhook may be on its way
+	// unannounced: somebody acted and no hint said so yet, so that a webhook
+	// may be on its way.
+	unannounced bool
 }
 
 // memory keeps the last so many records.

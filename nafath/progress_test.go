@@ -180,3 +180,34 @@ func TestStatsForADashboard(t *testing.T) {
 		assert.Zero(t, s.Pending+s.InFlight+s.Queued)
 	})
 }
+
+func TestHintsThatComeTooLateOrTwiceBuyNoTrust(t *testing.T) {
+	inTenant(t, nafathtest.Config{Limits: nafath.Limits{Requests: -1}}, nil, func(t *testing.T, tt tenant) {
+		verify := func(i int, announce bool) {
+			tx := tt.create(t, person(i))
+			require.NoError(t, tt.Approve(tx.TransID, tx.Random))
+			require.NoError(t, tt.poller.Add(tx))
+			if announce {
+				tt.poller.Notify(tx.TransID)
+			}
+			_, err := tt.poller.Wait(t.Context(), tx)
+			require.NoError(t, err)
+			for range 20 {
+				tt.poller.Notify(tx.TransID)
+			}
+		}
+		for i := range 40 {
+			verify(i, false)
+		}
+		assert.False(t, tt.poller.Stats().Saving)
+		for i := range 40 {
+			verify(100+i, true)
+		}
+		assert.True(t, tt.poller.Stats().Saving, "hints that come first do")
+		assert.InDelta(t, 20, tt.poller.Stats().Rate, 0)
+		for i := range 4 {
+			verify(200+i, false)
+		}
+		assert.True(t, tt.poller.Stats().Saving, "a webhook may lose the race now and then")
+	})
+}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"os"
@@ -29,7 +30,7 @@ func virtual(name string) func(io.Writer) error {
 		if err != nil {
 			return err
 		}
-		child := exec.Command(self)
+		child := exec.CommandContext(context.Background(), self)
 		child.Env = append(os.Environ(), inProcess+"="+name)
 		child.Stdout, child.Stderr = w, os.Stderr
 		return child.Run()

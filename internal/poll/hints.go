@@ -65,14 +65,17 @@ func (s *Scheduler[T]) Hint(it *Item[T]) bool {
 	return true
 }
 
-// LateHint records a hint for an item that was found ended at endedAt, before
-// the hint arrived.
+// LateHint records the first hint for an item that was found ended at endedAt,
+// not announced, before the hint arrived. It makes up for the end that seemed
+// unannounced, and no more: hints that always come late are of no use.
 func (s *Scheduler[T]) LateHint(now, endedAt time.Duration) {
 	if h := &s.hints; now-endedAt <= hintGrace {
-		h.trust = min(1, h.trust+trustWeight)
-		h.good = now
+		h.trust = min(1, h.trust/(1-trustWeight))
 	}
 }
+
+// Announced reports whether a hint came since the item was last seen open.
+func (it *Item[T]) Announced() bool { return it.told }
 
 func (h *hints[T]) requeue(it *Item[T]) { h.queue = append(h.queue, it) }
 

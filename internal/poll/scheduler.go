@@ -137,7 +137,7 @@ func (s *Scheduler[T]) Pending() int { return len(s.open) }
 func (s *Scheduler[T]) Flight() int { return s.flight }
 
 // Done reports what came of the check of an item. The caller removes items
-// that ended. RetryAfter is that of a 429. Over reports that this was the
+// that ended. RetryAfter is that of a 429 or of a failure. Over reports that this was the
 // item's last check, made at its deadline or later.
 func (s *Scheduler[T]) Done(now time.Duration, it *Item[T], o Outcome, retryAfter time.Duration) (over bool) {
 	s.window.Answered(now)
@@ -163,6 +163,7 @@ func (s *Scheduler[T]) Done(now time.Duration, it *Item[T], o Outcome, retryAfte
 		s.hints.checked(it, false)
 		e.seen = it.sent
 		it.back, it.denied = nil, false
+		it.told = it.hint // a hint that came after the check was sent
 	case Ended:
 		s.learnDelay(e, it.sent)
 		s.curve.Ended(e.seen-e.born, it.sent-e.born)
@@ -178,9 +179,9 @@ func (s *Scheduler[T]) Done(now time.Duration, it *Item[T], o Outcome, retryAfte
 			it.denied, it.fromHint = true, false
 			return false
 		}
-		s.backOff(e)
+		s.backOff(e, 0)
 	case Failed:
-		s.backOff(e)
+		s.backOff(e, retryAfter)
 	case Limited, Dropped:
 		if it.fromHint {
 			it.hint, it.hintedAt = true, -never
@@ -196,14 +197,14 @@ func (s *Scheduler[T]) Done(now time.Duration, it *Item[T], o Outcome, retryAfte
 }
 
 // backOff puts the next check of a failing item off, exponentially from the
-// floor to 30 s.
-func (s *Scheduler[T]) backOff(e *slot[T]) {
+// floor to 30 s, or for as long as the provider asks.
+func (s *Scheduler[T]) backOff(e *slot[T], retryAfter time.Duration) {
 	it := e.item
 	if it.back == nil {
 		first := max(s.cfg.Floor, time.Second)
 		it.back = NewBackoff(first, 30*time.Second)
 	}
-	e.due = it.sent + max(it.back.Next(), s.cfg.Floor)
+	e.due = it.sent + max(it.back.Next(), s.cfg.Floor, min(retryAfter, maxPause))
 }
 
 // learnDelay estimates how long ago the end came, given that it was noticed

@@ -330,3 +330,27 @@ func TestShortlistAgreesWithTheFullComparison(t *testing.T) {
 		assert.Less(t, higher, 10)
 	}
 }
+
+func TestAFailureMayAskForAPause(t *testing.T) {
+	s := newTest(60)
+	it := s.Add(0, 0, 0, time.Hour, "a")
+	_, got, _ := s.Next(5 * sec)
+	require.Same(t, it, got)
+	s.Done(5*sec, it, Failed, 40*sec)
+	log, _ := drive(s, 5*sec, time.Minute, open)
+	assert.Equal(t, 45*sec, log[0].at)
+}
+
+func TestAHintCountsUntilACheckAnswersIt(t *testing.T) {
+	s := newTest(60)
+	it := s.Add(0, 0, 0, time.Hour, "a")
+	s.Hint(it)
+	_, _, _ = s.Next(5 * sec)
+	s.Done(5*sec, it, Open, 0)
+	assert.False(t, it.Announced(), "it was too early")
+	_, got, _ := s.Next(15 * sec)
+	require.Same(t, it, got)
+	s.Hint(it)
+	s.Done(16*sec, it, Open, 0)
+	assert.True(t, it.Announced(), "it came after the check had left")
+}

@@ -131,7 +131,7 @@ func (w *world) run() {
 		case hinted:
 			if p := &people[e.who]; p.item != nil && p.item.at >= 0 {
 				s.Hint(p.item)
-			} else {
+			} else if !p.item.Announced() {
 				s.LateHint(now, p.at)
 			}
 		case forge:
