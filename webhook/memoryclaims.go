@@ -3,22 +3,23 @@ package webhook
 import (
 	"context"
 	"crypto/sha256"
-	"encoding/hex"
-	"strconv"
 	"sync"
 	"time"
 
 	"github.com/kyckit/kyckit"
 )
 
-// defaultMaxEntries bounds the in-memory claims to some 10 MB.
-const defaultMaxEntries = 65536
+// defaultMaxEntries bounds the in-memory claims to some 6 MB.
+const (
+	defaultMaxEntries = 65536
+	maxMaxEntries     = 1 << 28
+)
 
 // MemoryClaimsConfig configures NewMemoryClaims. The zero value is a good
 // default.
 type MemoryClaimsConfig struct {
 	// MaxEntries is how many deliveries are remembered. Zero or less means
-	// 65,536, which takes about 10 MB. When it is full the handled delivery
+	// 65,536, which takes about 6 MB; more than 268 million are not kept. When it is full the handled delivery
 	// that would be forgotten first is forgotten early; a delivery in progress
 	// never is. With nothing but deliveries in progress, a new one is refused
 	// as kyckit.ErrUnavailable, so that its sender tries again.
@@ -34,51 +35,57 @@ func NewMemoryClaims(cfg MemoryClaimsConfig) Claims {
 	if cfg.MaxEntries <= 0 {
 		cfg.MaxEntries = defaultMaxEntries
 	}
+	cfg.MaxEntries = min(cfg.MaxEntries, maxMaxEntries)
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	return &memoryClaims{max: cfg.MaxEntries, now: cfg.Now, entries: map[claimKey]*memoryClaim{}, lines: map[lineKey]*claimLine{}}
+	return &memoryClaims{max: cfg.MaxEntries, now: cfg.Now, entries: map[claimKey]int32{}, lines: map[lineKey]*claimLine{}, slots: make([]claimSlot, 1)}
 }
 
-// claimKey is a key that cannot fill the memory: a long one becomes its hash.
-type claimKey string
+// claimKey is the start of a key's SHA-256: of one size, so that long keys
+// cannot fill the memory, and without the personal data a key may hold.
+type claimKey [16]byte
 
-const maxKey = 80
-
-func newClaimKey(key string) claimKey {
-	if len(key) <= maxKey {
-		return claimKey(key)
-	}
-	sum := sha256.Sum256([]byte(key))
-	return claimKey("#" + hex.EncodeToString(sum[:]) + "#" + strconv.Itoa(len(key)))
-}
-
+// memoryClaims keeps its entries in one slice without pointers, which the
+// garbage collector need not look through: with tens of thousands of entries
+// that would cost more than all the rest of handling a delivery.
 type memoryClaims struct {
 	mu      sync.Mutex
 	max     int
 	now     func() time.Time
-	entries map[claimKey]*memoryClaim
+	entries map[claimKey]int32 // index into slots
+	slots   []claimSlot        // the first one is not used: index 0 means none
+	free    int32              // the first of the free slots, linked by next
 	lines   map[lineKey]*claimLine
+}
+
+// claimSlot is the place of one entry.
+type claimSlot struct {
+	key        claimKey
+	line       lineKey
+	until      int64  // Unix nanoseconds
+	turn       uint32 // counts the entries that had this place
+	prev, next int32
 }
 
 // lineKey names a line of entries that end in the order in which they came,
 // because all last equally long. A handler makes two: one for its lease, one
 // for what it keeps.
 type lineKey struct {
-	committed bool
 	lasts     time.Duration
+	committed bool
 }
 
-// claimLine is a doubly linked list with its own entry as both ends.
-type claimLine struct{ ends memoryClaim }
+// claimLine is a doubly linked list of slots.
+type claimLine struct{ first, last int32 }
 
-// memoryClaim is one entry, and the Claim of who made it.
+// memoryClaim is one entry taken. It is good as long as its place has not
+// changed hands.
 type memoryClaim struct {
-	owner      *memoryClaims
-	key        claimKey
-	until      time.Time
-	line       lineKey
-	prev, next *memoryClaim
+	owner *memoryClaims
+	key   claimKey
+	slot  int32
+	turn  uint32
 }
 
 // Claim implements Claims.
@@ -86,23 +93,27 @@ func (m *memoryClaims) Claim(ctx context.Context, key string, lease time.Duratio
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	k := newClaimKey(key)
+	sum := sha256.Sum256([]byte(key))
+	c := &memoryClaim{owner: m, key: claimKey(sum[:16])}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	now := m.now()
 	m.expire(now)
-	if c := m.entries[k]; c != nil {
-		if c.line.committed {
+	if i, ok := m.entries[c.key]; ok {
+		if m.slots[i].line.committed {
 			return nil, ErrDuplicate
 		}
 		return nil, ErrInProgress
 	}
 	if !m.room() {
-		return nil, &kyckit.Error{Provider: provider, Op: "claim", Kind: kyckit.ErrUnavailable, Reason: "too many deliveries in progress"}
+		return nil, errClaimsFull()
 	}
-	c := &memoryClaim{owner: m, key: k}
-	m.add(c, lineKey{false, lease}, now)
+	m.add(c, lineKey{lease, false}, now)
 	return c, nil
+}
+
+func errClaimsFull() error {
+	return &kyckit.Error{Provider: provider, Op: "claim", Kind: kyckit.ErrUnavailable, Reason: "too many deliveries in progress"}
 }
 
 // room makes room for one entry.
@@ -110,25 +121,26 @@ func (m *memoryClaims) room() bool {
 	if len(m.entries) < m.max {
 		return true
 	}
-	var first *memoryClaim
+	var oldest int32
 	for key, line := range m.lines {
-		if c := line.ends.next; key.committed && (first == nil || c.until.Before(first.until)) {
-			first = c
+		if key.committed && (oldest == 0 || m.slots[line.first].until < m.slots[oldest].until) {
+			oldest = line.first
 		}
 	}
-	if first == nil {
+	if oldest == 0 {
 		return false
 	}
-	m.remove(first)
+	m.remove(oldest)
 	return true
 }
 
 // expire forgets what is over. Every entry is forgotten once, so its cost is
 // paid by the call that made it.
 func (m *memoryClaims) expire(now time.Time) {
+	at := now.UnixNano()
 	for _, line := range m.lines {
-		for c := line.ends.next; c != &line.ends && !now.Before(c.until); c = line.ends.next {
-			m.remove(c)
+		for line.first != 0 && m.slots[line.first].until <= at {
+			m.remove(line.first)
 		}
 	}
 }
@@ -138,24 +150,51 @@ func (m *memoryClaims) add(c *memoryClaim, key lineKey, now time.Time) {
 	line := m.lines[key]
 	if line == nil {
 		line = &claimLine{}
-		line.ends.prev, line.ends.next = &line.ends, &line.ends
 		m.lines[key] = line
 	}
-	c.line, c.until = key, now.Add(key.lasts)
-	c.prev, c.next = line.ends.prev, &line.ends
-	c.prev.next, c.next.prev = c, c
-	m.entries[c.key] = c
+	i := m.free
+	if i == 0 {
+		i = int32(len(m.slots)) //nolint:gosec // NewMemoryClaims caps the number
+		m.slots = append(m.slots, claimSlot{})
+	}
+	slot := &m.slots[i]
+	m.free = slot.next
+	*slot = claimSlot{key: c.key, line: key, until: now.Add(key.lasts).UnixNano(), turn: slot.turn + 1, prev: line.last}
+	if line.last == 0 {
+		line.first = i
+	} else {
+		m.slots[line.last].next = i
+	}
+	line.last = i
+	m.entries[c.key] = i
+	c.slot, c.turn = i, slot.turn
 }
 
 // remove forgets an entry, and its line with the last one.
-func (m *memoryClaims) remove(c *memoryClaim) {
-	c.prev.next, c.next.prev = c.next, c.prev
-	if line := m.lines[c.line]; line.ends.next == &line.ends {
-		delete(m.lines, c.line)
+func (m *memoryClaims) remove(i int32) {
+	slot := &m.slots[i]
+	line := m.lines[slot.line]
+	if slot.prev == 0 {
+		line.first = slot.next
+	} else {
+		m.slots[slot.prev].next = slot.next
 	}
-	c.prev, c.next = nil, nil
-	delete(m.entries, c.key)
+	if slot.next == 0 {
+		line.last = slot.prev
+	} else {
+		m.slots[slot.next].prev = slot.prev
+	}
+	if line.first == 0 {
+		delete(m.lines, slot.line)
+	}
+	delete(m.entries, slot.key)
+	slot.prev, slot.next = 0, m.free
+	slot.turn++ // whoever held it holds it no more
+	m.free = i
 }
+
+// held reports whether the claim's entry is still its own.
+func (c *memoryClaim) held() bool { return c.owner.slots[c.slot].turn == c.turn }
 
 // Commit implements Claim. It fails as ErrInProgress or ErrDuplicate when the
 // lease has run out and another caller has taken the delivery meanwhile.
@@ -164,21 +203,18 @@ func (c *memoryClaim) Commit(_ context.Context, keep time.Duration) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	now := m.now()
-	switch held := m.entries[c.key]; {
-	case held == c && !c.line.committed:
-		m.remove(c)
-	case held == c:
-		return ErrDuplicate
-	case held != nil && held.line.committed:
-		return ErrDuplicate
-	case held != nil:
-		return ErrInProgress
-	default: // the lease ran out, and nobody else came
-		if !m.room() {
-			return &kyckit.Error{Provider: provider, Op: "claim", Kind: kyckit.ErrUnavailable, Reason: "too many deliveries in progress"}
+	if i, ok := m.entries[c.key]; ok {
+		switch {
+		case m.slots[i].line.committed:
+			return ErrDuplicate
+		case !c.held():
+			return ErrInProgress
 		}
+		m.remove(i)
+	} else if !m.room() { // the lease ran out, and nobody else came
+		return errClaimsFull()
 	}
-	m.add(c, lineKey{true, keep}, now)
+	m.add(c, lineKey{keep, true}, now)
 	return nil
 }
 
@@ -187,8 +223,8 @@ func (c *memoryClaim) Release(context.Context) error {
 	m := c.owner
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.entries[c.key] == c && !c.line.committed {
-		m.remove(c)
+	if c.held() && !m.slots[c.slot].line.committed {
+		m.remove(c.slot)
 	}
 	return nil
 }
