@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/iotest"
 	"testing/synctest"
@@ -16,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/kyckit/kyckit"
+	"github.com/kyckit/kyckit/auth"
 	"github.com/kyckit/kyckit/faceki"
 	"github.com/kyckit/kyckit/faceki/facekitest"
 	"github.com/kyckit/kyckit/kyctest"
@@ -230,6 +233,40 @@ func TestReadersAreFreeAfterAnEarlyAnswer(t *testing.T) {
 	require.Less(t, time.Since(start), 10*time.Second)
 }
 
+// rotating is a token source whose tokens can be dropped.
+type rotating struct{ n atomic.Int64 }
+
+func (r *rotating) Token(context.Context) (auth.Token, error) {
+	return auth.Token{Access: kyckit.NewSecret(fmt.Sprintf("token-%d", r.n.Load())), Type: "Bearer"}, nil
+}
+
+func (r *rotating) Invalidate(auth.Token) { r.n.Add(1) }
+
+// A 401 that comes while the images are still on their way: the first sending
+// has let go of the readers before the second begins.
+func TestRefusedTokenInTheMiddleOfAnUpload(t *testing.T) {
+	var got string
+	client := clientOf(t, &http.Server{ReadHeaderTimeout: time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Authorization") == "Bearer token-0" {
+			_ = http.NewResponseController(w).EnableFullDuplex()
+			_, _ = io.ReadFull(r.Body, make([]byte, 100_000))
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		if file, _, err := r.FormFile("selfie"); assert.NoError(t, err) {
+			b, _ := io.ReadAll(file)
+			got = sum(b)
+		}
+		_, _ = io.WriteString(w, `{"status":true,"code":200,"result":{"decision":"ACCEPTED"}}`)
+	})}, func(c *faceki.Config) { c.Auth = &rotating{} })
+	p := params()
+	p.Selfie = jpeg(8_000_000)
+	record, err := client.Verify(context.Background(), p)
+	require.NoError(t, err)
+	require.True(t, record.Decision.Accepted())
+	require.Equal(t, sum(facekitest.JPEG(8_000_000)), got)
+}
+
 // A reader that blocks before the first byte does not outlast the context.
 func TestReaderThatBlocksAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -253,6 +290,31 @@ func TestReaderThatBlocksAtOnce(t *testing.T) {
 			require.NoError(t, w.Close())
 		}
 		require.Zero(t, fake.Count(facekitest.OpToken))
+	})
+}
+
+// A reader that stalls in the middle does not outlast the time that one try may
+// take, although net/http waits for it. What was sent is not complete, but that
+// is not known for sure.
+func TestReaderThatStalls(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fake := facekitest.NewServer(facekitest.Config{Options: kyctest.Options{InMemory: true}})
+		defer fake.Close()
+		for timeout, want := range map[time.Duration]time.Duration{0: 120 * time.Second, 5 * time.Second: 5 * time.Second} {
+			cfg := fake.ClientConfig()
+			cfg.HTTP.Timeout = timeout
+			client, err := faceki.New(cfg)
+			require.NoError(t, err)
+			stalled := &blocking{Reader: bytes.NewReader(facekitest.JPEG(100)), free: make(chan struct{})}
+			p := params()
+			p.Selfie = faceki.Image{Reader: stalled}
+			start := time.Now()
+			_, err = client.Verify(t.Context(), p)
+			require.ErrorIs(t, err, kyckit.ErrOutcomeUnknown)
+			assert.InDelta(t, want.Seconds(), time.Since(start).Seconds(), 2.1)
+			close(stalled.free)
+		}
+		require.Empty(t, fake.Uploads())
 	})
 }
 
