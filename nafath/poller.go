@@ -54,7 +54,8 @@ type PollerConfig struct {
 	// Wait. Zero means 10,000.
 	Remember int
 	// OnStatus is told the first status of every verification and each change,
-	// in order, from a goroutine of its own. It delays no check. While it is
+	// in order, from a goroutine of its own, and a final one before Wait
+	// returns if it takes no longer than 100 ms. It delays no check. While it is
 	// very slow, changes that are not final may be skipped. It must not call
 	// Close.
 	OnStatus func(Transaction, Status)

@@ -23,6 +23,7 @@ type entry struct {
 	ended    bool
 	err      error // why it ended without a final status
 	watchers []chan struct{}
+	told     chan struct{} // closed when the callbacks know; nil without any
 }
 
 // Wait blocks until the verification ends and returns its final status with a
@@ -52,6 +53,7 @@ func (p *Poller) Wait(ctx context.Context, tx Transaction) (Status, error) {
 	p.mu.Unlock()
 	select {
 	case <-e.done:
+		p.told(e)
 		if e.err != nil {
 			return e.status, e.err
 		}
@@ -166,11 +168,14 @@ func (p *state) end(e *entry, status Status, err error) {
 		at:          p.now(),
 		unannounced: (status == StatusCompleted || status == StatusRejected) && !e.item.Announced(),
 	})
+	if p.cfg.OnStatus != nil || p.cfg.OnEnd != nil {
+		e.told = make(chan struct{})
+		p.announce(note{tx: e.tx, status: status, err: err, told: e.told})
+	}
 	if e.done != nil {
 		close(e.done)
 	}
 	e.tell()
-	p.announce(note{tx: e.tx, status: status, err: err, end: true})
 }
 
 // print stands for the parts of a transaction that memory need not keep.

@@ -94,7 +94,25 @@ func (p *state) change(e *entry, status Status) {
 		return
 	}
 	e.status = status
-	p.announce(note{tx: e.tx, status: status})
+	if p.cfg.OnStatus != nil {
+		p.announce(note{tx: e.tx, status: status})
+	}
+}
+
+// tellTime is how long a wait that is over lets the callbacks go first.
+const tellTime = 100 * time.Millisecond
+
+// told waits until the callbacks know that e ended, but not for slow ones.
+func (p *state) told(e *entry) {
+	if e.told == nil {
+		return
+	}
+	timer := time.NewTimer(tellTime)
+	defer timer.Stop()
+	select {
+	case <-e.told:
+	case <-timer.C:
+	}
 }
 
 // note is one call of OnStatus or, at the end, of OnEnd.
@@ -102,7 +120,7 @@ type note struct {
 	tx     Transaction
 	status Status
 	err    error
-	end    bool
+	told   chan struct{} // closed when it was delivered; set on the last note
 }
 
 // news queues notes for the callbacks.
@@ -118,10 +136,7 @@ const maxNews = 4096
 // announce queues a note and sees to it that somebody delivers it. The
 // goroutine that does lasts as long as there are notes.
 func (p *state) announce(n note) {
-	if n.end && p.cfg.OnEnd == nil || !n.end && p.cfg.OnStatus == nil {
-		return
-	}
-	if !n.end && !n.status.Terminal() && len(p.news.queue) >= maxNews {
+	if n.told == nil && !n.status.Terminal() && len(p.news.queue) >= maxNews {
 		return
 	}
 	p.news.queue = append(p.news.queue, n)
@@ -143,10 +158,14 @@ func (p *state) deliver() {
 		}
 		p.mu.Unlock()
 		for _, n := range batch {
-			if n.end {
-				p.cfg.OnEnd(n.tx, n.status, n.err)
-			} else {
+			switch {
+			case n.told == nil:
 				p.cfg.OnStatus(n.tx, n.status)
+			case p.cfg.OnEnd != nil:
+				p.cfg.OnEnd(n.tx, n.status, n.err)
+			}
+			if n.told != nil {
+				close(n.told)
 			}
 		}
 	}

@@ -211,3 +211,26 @@ func TestHintsThatComeTooLateOrTwiceBuyNoTrust(t *testing.T) {
 		assert.True(t, tt.poller.Stats().Saving, "a webhook may lose the race now and then")
 	})
 }
+
+func TestCallbacksKnowBeforeWaitReturns(t *testing.T) {
+	var mu sync.Mutex
+	seen := map[string]nafath.Status{}
+	inTenant(t, nafathtest.Config{Limits: nafath.Limits{Requests: -1}}, func(cfg *nafath.PollerConfig) {
+		cfg.OnStatus = func(tx nafath.Transaction, s nafath.Status) {
+			time.Sleep(50 * time.Millisecond)
+			mu.Lock()
+			defer mu.Unlock()
+			seen[tx.TransID] = s
+		}
+	}, func(t *testing.T, tt tenant) {
+		for i := range 20 {
+			tx := tt.create(t, person(i))
+			require.NoError(t, tt.Reject(tx.TransID))
+			_, err := tt.poller.Wait(t.Context(), tx)
+			require.NoError(t, err)
+			mu.Lock()
+			assert.Equal(t, nafath.StatusRejected, seen[tx.TransID])
+			mu.Unlock()
+		}
+	})
+}
