@@ -93,7 +93,7 @@
 //	at most three documents                          documented parts
 //	GET /api/v3/kyc_verification for records         documented; another line prints an older path
 //	no match is 8013 or an empty list                assumed
-//	codes 1, 400, 500, 5001-5011, 8004-8006          documented
+//	codes 1, 400, 422, 500, 5001-5011, 8004-8006     documented
 //	codes 1000, 7001, 8001-8003, 8007-8019           SDKs, some of the older product
 //	code 5012 (document liveness)                    name documented, number assumed
 //	8003 asks for another selfie                     Android SDK
