@@ -3,6 +3,7 @@ package webhook_test
 import (
 	"bytes"
 	"context"
+	"crypto/rsa"
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
@@ -10,6 +11,7 @@ import (
 	"encoding/pem"
 	"io"
 	"io/fs"
+	"math/big"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -58,6 +60,19 @@ func TestClientCertRefusesEveryBadKind(t *testing.T) {
 	require.ErrorIs(t, c.Authenticate(&webhook.Delivery{TLS: &tls.ConnectionState{}}), webhook.ErrCertificate)
 	require.ErrorIs(t, (*webhook.ClientCert)(nil).Authenticate(good), webhook.ErrCertificate)
 	require.ErrorIs(t, (&webhook.ClientCert{}).Authenticate(good), webhook.ErrCertificate)
+}
+
+func TestHugeKeysAreNotTried(t *testing.T) {
+	ca := webhooktest.NewCA(t, "CA")
+	id := ca.Issue(webhooktest.Leaf{})
+	huge := *id.Certificate
+	huge.PublicKey = &rsa.PublicKey{N: new(big.Int).Lsh(big.NewInt(1), 8192), E: 65537}
+	c := clientCert(t, webhook.ClientCertConfig{CA: ca.PEM()})
+	require.ErrorIs(t, c.Authenticate(shown(&webhooktest.Identity{Certificate: &huge})), webhook.ErrCertificate)
+	require.ErrorIs(t, c.Authenticate(shown(&webhooktest.Identity{Certificate: id.Certificate, Chain: []*x509.Certificate{&huge}})), webhook.ErrCertificate)
+	require.ErrorIs(t, c.Authenticate(shown(&webhooktest.Identity{Certificate: id.Certificate, Chain: []*x509.Certificate{nil}})), webhook.ErrCertificate)
+	require.ErrorIs(t, c.Authenticate(shown(&webhooktest.Identity{})), webhook.ErrCertificate)
+	require.NoError(t, c.Authenticate(shown(id)))
 }
 
 func TestCertificateIsAlsoCheckedLater(t *testing.T) {

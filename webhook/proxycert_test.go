@@ -183,6 +183,14 @@ func TestTraefikEscapedByVersion2(t *testing.T) {
 	require.NoError(t, proxyCert(t, webhook.ProxyTraefik, ca).Authenticate(forwarded(http.Header{"X-Forwarded-Tls-Client-Cert": {escaped}})))
 }
 
+func TestPEMEscapedLikeAQuery(t *testing.T) {
+	ca := webhooktest.NewCA(t, "CA")
+	id := ca.Issue(webhooktest.Leaf{})
+	h := webhooktest.Forward(webhook.ProxyNginx, id.Certificate)
+	h.Set("X-Ssl-Client-Cert", strings.ReplaceAll(h.Get("X-Ssl-Client-Cert"), "%20", "+"))
+	require.NoError(t, proxyCert(t, webhook.ProxyNginx, ca).Authenticate(forwarded(h)))
+}
+
 func TestHandlerHidesTheForwardedHeaders(t *testing.T) {
 	ca := webhooktest.NewCA(t, "CA")
 	id := ca.Issue(webhooktest.Leaf{})

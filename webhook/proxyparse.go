@@ -21,6 +21,9 @@ func parseEscapedPEM(value string) ([][]byte, bool) {
 	if !ok {
 		return nil, false
 	}
+	// Escaping made for queries writes a space as a plus sign. The only spaces
+	// are in the lines around a block, where no plus can be meant.
+	text = strings.NewReplacer("-----BEGIN+CERTIFICATE-----", "-----BEGIN CERTIFICATE-----", "-----END+CERTIFICATE-----", "-----END CERTIFICATE-----").Replace(text)
 	return parsePlainPEM(text)
 }
 

@@ -124,11 +124,13 @@ func (s *scanner) number() string {
 }
 
 func (s *scanner) digits() bool {
-	start := s.pos
-	for s.pos < len(s.data) && s.data[s.pos]-'0' <= 9 {
-		s.pos++
+	data, i := s.data, s.pos
+	for i < len(data) && data[i]-'0' <= 9 {
+		i++
 	}
-	return s.pos > start
+	start := s.pos
+	s.pos = i
+	return i > start
 }
 
 func (s *scanner) nested(room []uint64) (reason string) {
@@ -248,23 +250,22 @@ func (s *scanner) text() (raw []byte, reason string) {
 // first other byte or at the end.
 func (s *scanner) plain() {
 	const highs = 0x8080808080808080
-	for len(s.data)-s.pos >= 8 {
-		x := binary.LittleEndian.Uint64(s.data[s.pos:])
+	data, i := s.data, s.pos // locals stay in registers
+	for len(data)-i >= 8 {
+		x := binary.LittleEndian.Uint64(data[i:])
 		quote, slash := x^('"'*ones), x^('\\'*ones)
 		// Each term marks the bytes below 0x20, the quotes and the
 		// backslashes; its lowest mark is exact, higher ones may be borrowed.
 		if m := ((x - 0x20*ones) &^ x & highs) | ((quote - ones) &^ quote & highs) | ((slash - ones) &^ slash & highs); m != 0 {
-			s.pos += bits.TrailingZeros64(m) / 8
+			s.pos = i + bits.TrailingZeros64(m)/8
 			return
 		}
-		s.pos += 8
+		i += 8
 	}
-	for s.pos < len(s.data) {
-		if c := s.data[s.pos]; c < 0x20 || c == '"' || c == '\\' {
-			return
-		}
-		s.pos++
+	for i < len(data) && data[i] >= 0x20 && data[i] != '"' && data[i] != '\\' {
+		i++
 	}
+	s.pos = i
 }
 
 // escape reads one escape; a surrogate must come as a pair.
@@ -339,8 +340,12 @@ func hashKey(key []byte) uint64 {
 			x = binary.LittleEndian.Uint64(rest)
 			rest = rest[8:]
 		} else {
-			for i, c := range rest {
-				x |= uint64(c) << (8 * i)
+			if cap(rest) >= 8 { // what follows the key is masked off
+				x = binary.LittleEndian.Uint64(rest[:8]) & (1<<(8*len(rest)) - 1)
+			} else {
+				for i, c := range rest {
+					x |= uint64(c) << (8 * i)
+				}
 			}
 			rest = nil
 		}

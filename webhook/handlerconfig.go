@@ -1,0 +1,116 @@
+package webhook
+
+import (
+	"context"
+	"log/slog"
+	"time"
+)
+
+// HandlerConfig configures NewHandler.
+type HandlerConfig struct {
+	// Authenticate decides what is believed. Required.
+	Authenticate Authenticator
+	// Handle does the work of one believed delivery. Required. It is called at
+	// most once for each key, unless it fails. A nil error means handled, and
+	// so does one that is ErrDuplicate. An error that is ErrMalformed tells the
+	// sender not to try again; any other error, and a panic, tells it to.
+	// Its context ends after HandleTimeout and not when the sender hangs up:
+	// the work would be lost half done.
+	Handle func(context.Context, *Delivery) error
+	// Claims remembers what was handled. Nil means NewMemoryClaims with its
+	// defaults, which is right for one process.
+	Claims Claims
+	// Key names a delivery: two deliveries with the same key are the same, and
+	// the second is answered without handling it. Build it only from what is
+	// authenticated. Nil or an empty result means the delivery's signed ID or,
+	// without one, BodyKey. See also FieldKey.
+	Key func(*Delivery) string
+	// OrderKey, if set, names what a delivery is about, such as a transaction:
+	// deliveries with the same non-empty order key are handled one after the
+	// other in the order in which they were authenticated.
+	OrderKey func(*Delivery) string
+	// MaxBody is the longest body in bytes. Zero means 1 MiB.
+	MaxBody int64
+	// AnyBody turns off the check that the body is one JSON value as
+	// DecodeStrict wants it, for forms and other formats.
+	AnyBody bool
+	// Methods are the accepted methods. Empty means POST.
+	Methods []string
+	// HandleTimeout limits one call of Handle. Zero means 20 s: providers wait
+	// about 30 s for the answer.
+	HandleTimeout time.Duration
+	// Keep is how long a handled delivery is remembered. Zero means 72 h, the
+	// longest that common senders go on retrying. Where nothing but the body
+	// is signed it is also how long a replay is noticed.
+	Keep time.Duration
+	// Lease is how long a delivery in progress is held for this process. Zero
+	// means twice HandleTimeout and 20 s more, or 15 minutes with a Queue.
+	Lease time.Duration
+	// RetryAfter is what a 503 tells the sender to wait. Zero means 10 s. It is
+	// rounded up to whole seconds.
+	RetryAfter time.Duration
+	// Queue, if set, takes the deliveries over: the sender is answered as soon
+	// as the queue has one, and Handle runs later. See Queue.
+	Queue *Queue
+	// Logger receives one record a delivery: outcome, status, size, duration,
+	// the layers' results and the error; no header, body, key or address. Nil
+	// means no logging.
+	Logger *slog.Logger
+	// OnResult, if set, is called once for each request after it was answered,
+	// for metrics.
+	OnResult func(context.Context, Result)
+}
+
+// Outcome is what became of a request.
+type Outcome string
+
+// The outcomes.
+const (
+	Handled    Outcome = "handled"     // 200: Handle returned without error
+	Queued     Outcome = "queued"      // 200: the queue has it
+	Duplicate  Outcome = "duplicate"   // 200: it was handled before
+	Refused    Outcome = "refused"     // 401: not authenticated
+	Malformed  Outcome = "malformed"   // 400: not the JSON it should be, or the body broke off
+	BadMethod  Outcome = "bad method"  // 405
+	TooLarge   Outcome = "too large"   // 413
+	InProgress Outcome = "in progress" // 503: the same delivery is being handled
+	Failed     Outcome = "failed"      // 503: the store or Handle failed
+)
+
+// Result tells about one request. It holds nothing that a sender wrote.
+type Result struct {
+	// Outcome is what became of it, and Status the answer's HTTP status.
+	Outcome Outcome
+	Status  int
+	// Err is why it was not handled. On a Handled delivery it is why that
+	// could not be recorded in the Claims. It may come from Handle, so it may
+	// hold whatever Handle puts into errors.
+	Err error
+	// Layers are the results of the policy's authenticators.
+	Layers []Layer
+	// Bytes is the size of the body as far as it was read.
+	Bytes int
+	// Duration is how long it took to answer.
+	Duration time.Duration
+}
+
+// PanicError is the error of a Handle function, key function or authenticator
+// that panicked. It prints without the value, which may be personal.
+type PanicError struct {
+	value func() (any, []byte)
+}
+
+// Value returns what panic was called with.
+func (e *PanicError) Value() any {
+	v, _ := e.value()
+	return v
+}
+
+// Stack returns the stack of the goroutine that panicked.
+func (e *PanicError) Stack() []byte {
+	_, stack := e.value()
+	return stack
+}
+
+// Error says that there was a panic.
+func (*PanicError) Error() string { return "webhook: panic" }
