@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"testing"
-	"text/tabwriter"
 
 	"github.com/kyckit/kyckit/internal/pollsim"
 	"github.com/kyckit/kyckit/nafath"
@@ -41,8 +40,10 @@ var policies = []struct {
 }
 
 func reportDelay(t *testing.T, out io.Writer) error {
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(w, "population\tper minute\tlimit\tpolicy\tmean\tp50\tp95\tp99\t/ bound\tchecks each\tnever noticed\t429s\tlongest gap\t/ limit\t")
+	rows := [][]string{{
+		"population, verifications and checks a minute", "policy", "mean", "p50", "p95", "p99", "/ bound",
+		"checks each", "429s", "longest gap", "/ max(6 s, 3 turns)",
+	}}
 	for _, s := range []pollsim.Scenario{
 		pollsim.S1(2), pollsim.S1(5), pollsim.S1(10),
 		pollsim.Slow(2), pollsim.Slow(5), pollsim.Slow(10),
@@ -51,7 +52,7 @@ func reportDelay(t *testing.T, out io.Writer) error {
 	} {
 		bound := pollsim.Bound(s)
 		scale := max(1, s.Scale)
-		about := fmt.Sprintf("%s\t%.0f\t%d", s.Name, s.PerMinute*float64(scale), s.Limit*scale)
+		about := fmt.Sprintf("%s, %.0f, %d", s.Name, s.PerMinute*float64(scale), s.Limit*scale)
 		for _, p := range policies {
 			s := s
 			s.People = p.people * min(scale, 2)
@@ -59,18 +60,28 @@ func reportDelay(t *testing.T, out io.Writer) error {
 			if err != nil {
 				return err
 			}
-			fmt.Fprintf(w, "%s\t%s\t%.2f\t%.2f\t%.2f\t%.2f\t%.2f\t%.1f\t%d\t%d\t%.0f s\t%.2f\t\n", about, p.name,
-				r.Mean(), r.Quantile(0.5), r.Quantile(0.95), r.Quantile(0.99), r.Mean()/bound, r.Checks, r.Lost, r.Limited, r.Gap.Seconds(), r.GapRate)
+			rows = append(rows, []string{
+				about, p.name, secs(r.Mean()), secs(r.Quantile(0.5)), secs(r.Quantile(0.95)), secs(r.Quantile(0.99)),
+				fmt.Sprintf("%.2f", r.Mean()/bound), fmt.Sprintf("%.1f", r.Checks), fmt.Sprint(r.Limited),
+				fmt.Sprintf("%.0f s", r.Gap.Seconds()), fmt.Sprintf("%.2f", r.GapRate),
+			})
 		}
-		fmt.Fprintf(w, "%s\tcausal bound\t%.2f\t\t\t\t1.00\t%.1f\t\t\t\t\t\n", about, bound, float64(s.Limit)/s.PerMinute)
+		rows = append(rows, []string{
+			about, "causal bound", secs(bound), "", "", "", "1.00", fmt.Sprintf("%.1f", float64(s.Limit)/s.PerMinute), "", "", "",
+		})
 	}
-	if err := w.Flush(); err != nil {
+	if err := table(out, rows); err != nil {
 		return err
 	}
+	if _, err := fmt.Fprintln(out); err != nil {
+		return err
+	}
+	return reportHints(t, out)
+}
 
-	fmt.Fprintln(out)
-	w = tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(w, "S1 at 10 a minute, limit 60, nafath.Poller\tmean\tp95\tchecks a minute\t429s\t")
+// reportHints shows what webhooks, true and forged, do to the Poller.
+func reportHints(t *testing.T, out io.Writer) error {
+	rows := [][]string{{"S1, 10, 60, nafath.Poller", "mean", "p95", "checks a minute", "429s"}}
 	for _, c := range []struct {
 		name   string
 		change func(*pollsim.Scenario)
@@ -86,7 +97,9 @@ func reportDelay(t *testing.T, out io.Writer) error {
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(w, "%s\t%.2f\t%.2f\t%.1f\t%d\t\n", c.name, r.Mean(), r.Quantile(0.95), r.PerMin, r.Limited)
+		rows = append(rows, []string{c.name, secs(r.Mean()), secs(r.Quantile(0.95)), fmt.Sprintf("%.1f", r.PerMin), fmt.Sprint(r.Limited)})
 	}
-	return w.Flush()
+	return table(out, rows)
 }
+
+func secs(s float64) string { return fmt.Sprintf("%.2f s", s) }

@@ -10,7 +10,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"text/tabwriter"
 	"time"
 
 	"github.com/kyckit/kyckit"
@@ -72,20 +71,21 @@ type cost struct {
 // reportCost compares the Poller with a goroutine and a timer for each
 // verification that make the same number of calls, and with the calls alone.
 func reportCost(t *testing.T, out io.Writer) error {
-	var rows []cost
-	for _, run := range []func(*testing.T) (cost, error){costCall, costGoroutines, costPoller} {
+	rows := [][]string{{"variant", "bytes for each open one", "CPU a check", "over the call alone"}}
+	var base float64
+	for i, run := range []func(*testing.T) (cost, error){costCall, costGoroutines, costPoller} {
 		c, err := inBubble(t, run)
 		if err != nil {
 			return err
 		}
-		rows = append(rows, c)
+		if i == 0 {
+			base = c.micro
+		}
+		rows = append(rows, []string{
+			c.name, fmt.Sprintf("%.0f", c.bytes), fmt.Sprintf("%.1f µs", c.micro), fmt.Sprintf("%+.1f µs", c.micro-base),
+		})
 	}
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(w, "\tbytes each\tCPU a check\tover the call alone\t")
-	for _, r := range rows {
-		fmt.Fprintf(w, "%s\t%.0f\t%.1f µs\t%+.1f µs\t\n", r.name, r.bytes, r.micro, r.micro-rows[0].micro)
-	}
-	return w.Flush()
+	return table(out, rows)
 }
 
 func inUse() float64 {
