@@ -8,8 +8,11 @@ import (
 // firstRead is how much memory a request gets on its word alone.
 const firstRead = 16 << 10
 
-// readBody reads a body of the announced length, -1 when unknown, from a reader
-// that ends or fails after limit bytes. It believes
+// errBodyTooLong is what readBody says of a body that is longer than its limit.
+var errBodyTooLong = errors.New("body too long")
+
+// readBody reads a body of the announced length, -1 when unknown, and of at
+// most limit bytes. It believes
 // a long announcement only after the first bytes have come, so a sender must
 // send what it wants kept.
 func readBody(r io.Reader, announced, limit int64) ([]byte, error) {
@@ -24,6 +27,9 @@ func readBody(r io.Reader, announced, limit int64) ([]byte, error) {
 	for {
 		n, err := r.Read(buf[len(buf):cap(buf)])
 		buf = buf[:len(buf)+n]
+		if int64(len(buf)) > limit {
+			return buf[:limit], errBodyTooLong
+		}
 		if errors.Is(err, io.EOF) {
 			return buf, nil
 		}

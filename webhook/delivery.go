@@ -41,7 +41,8 @@ type Delivery struct {
 	LocalAddr net.Addr
 	// Body is the raw body.
 	Body []byte
-	// ReceivedAt is when the handler began to read the delivery.
+	// ReceivedAt is when the handler had read the body. Authenticators without
+	// a clock of their own judge timestamps by it; zero means now.
 	ReceivedAt time.Time
 
 	// ID is the delivery's own id, set by an authenticator that found it under
@@ -91,6 +92,17 @@ func safeMethod(m string) string {
 		return m
 	}
 	return "other"
+}
+
+// now is the time by which the delivery's timestamp is judged.
+func (d *Delivery) now(clock func() time.Time) time.Time {
+	switch {
+	case clock != nil:
+		return clock()
+	case !d.ReceivedAt.IsZero():
+		return d.ReceivedAt
+	}
+	return time.Now()
 }
 
 // proof is what authenticators establish about a delivery. A policy takes it

@@ -28,7 +28,7 @@ type Ed25519Config struct {
 	// the provider says how it is written; replays are then noticed by the
 	// handler's claims alone. Set it as soon as the notation is known.
 	Tolerance time.Duration
-	// Now is the clock. Nil means time.Now.
+	// Now is the clock. Nil means the time at which the delivery was received.
 	Now func() time.Time
 }
 
@@ -73,9 +73,6 @@ func NewEd25519(cfg Ed25519Config) (Authenticator, error) {
 			return nil, invalid(op, "PublicKeys["+strconv.Itoa(i)+"] is all zero")
 		}
 		a.keys = append(a.keys, append(ed25519.PublicKey(nil), key...))
-	}
-	if a.now == nil {
-		a.now = time.Now
 	}
 	return a, nil
 }
@@ -150,7 +147,7 @@ func (a *ed25519Auth) Authenticate(d *Delivery) error {
 	if !ok {
 		return a.badTimestamp
 	}
-	if !near(at, a.now(), a.tolerance) {
+	if !near(at, d.now(a.now), a.tolerance) {
 		return a.staleTimestamp
 	}
 	if d.Timestamp.IsZero() {

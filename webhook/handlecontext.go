@@ -20,8 +20,8 @@ type handleContext struct {
 	timer *time.Timer
 }
 
-func newHandleContext(parent context.Context, timeout time.Duration) *handleContext {
-	return &handleContext{Context: parent, deadline: time.Now().Add(timeout)}
+func newHandleContext(parent context.Context, start time.Time, timeout time.Duration) *handleContext {
+	return &handleContext{Context: parent, deadline: start.Add(timeout)}
 }
 
 // Deadline implements context.Context.

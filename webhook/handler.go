@@ -72,9 +72,10 @@ func NewHandler(cfg HandlerConfig) (http.Handler, error) {
 		setDefault(&cfg.Lease, defaultQueueLease)
 	}
 	setDefault(&cfg.Lease, 2*cfg.HandleTimeout+leaseMargin)
+	_, local := cfg.Claims.(*memoryClaims)
 	return &handler{
-		HandlerConfig: cfg,
-		retryAfter:    strconv.Itoa(int((cfg.RetryAfter + time.Second - 1) / time.Second)),
+		HandlerConfig: cfg, local: local,
+		retryAfter: strconv.Itoa(int((cfg.RetryAfter + time.Second - 1) / time.Second)),
 	}, nil
 }
 
@@ -87,21 +88,26 @@ func setDefault(d *time.Duration, value time.Duration) {
 type handler struct {
 	HandlerConfig
 	retryAfter string
+	local      bool // the claims are in memory
 	order      orderLocks
 }
 
 // ServeHTTP implements http.Handler.
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	start := time.Now()
+	watched := h.Logger != nil || h.OnResult != nil
+	var start time.Time
+	if watched {
+		start = time.Now()
+	}
 	x := &struct { // one piece of memory for what a request needs
 		Delivery
 		job
-	}{Delivery: Delivery{Method: r.Method, URL: r.URL, Header: r.Header, TLS: r.TLS, RemoteAddr: r.RemoteAddr, ReceivedAt: start}}
+	}{Delivery: Delivery{Method: r.Method, URL: r.URL, Header: r.Header, TLS: r.TLS, RemoteAddr: r.RemoteAddr}}
 	d := &x.Delivery
 	d.LocalAddr, _ = r.Context().Value(http.LocalAddrContextKey).(net.Addr)
-	outcome, err := h.serve(w, r, d, &x.job)
+	outcome, err := h.serve(r, d, &x.job)
 	status := h.answer(w, outcome)
-	if h.Logger == nil && h.OnResult == nil {
+	if !watched {
 		return
 	}
 	res := Result{Outcome: outcome, Status: status, Err: err, Layers: d.Layers, Bytes: len(d.Body), Duration: time.Since(start)}
@@ -109,7 +115,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // serve decides what becomes of a request.
-func (h *handler) serve(w http.ResponseWriter, r *http.Request, d *Delivery, j *job) (Outcome, error) {
+func (h *handler) serve(r *http.Request, d *Delivery, j *job) (Outcome, error) {
 	if !slices.Contains(h.Methods, r.Method) {
 		return BadMethod, newError("handler", kyckit.ErrInvalid, errBadMethod, "")
 	}
@@ -122,14 +128,15 @@ func (h *handler) serve(w http.ResponseWriter, r *http.Request, d *Delivery, j *
 	if r.Body == nil { // only a request made by hand
 		r.Body = http.NoBody
 	}
-	body, err := readBody(http.MaxBytesReader(w, r.Body, h.MaxBody), r.ContentLength, h.MaxBody)
-	d.Body = body
-	if tooMuch := (*http.MaxBytesError)(nil); errors.As(err, &tooMuch) {
+	var err error
+	d.Body, err = readBody(r.Body, r.ContentLength, h.MaxBody)
+	switch {
+	case errors.Is(err, errBodyTooLong):
 		return TooLarge, h.tooLarge()
-	}
-	if err != nil {
+	case err != nil:
 		return Malformed, malformed("the body broke off")
 	}
+	d.ReceivedAt = time.Now()
 	if err := h.authenticate(d, ask); err != nil {
 		return refusalOf(err), err
 	}
@@ -195,7 +202,11 @@ func (h *handler) once(ctx context.Context, d *Delivery, j *job) (Outcome, error
 		return Failed, err
 	}
 	defer unlock()
-	err = j.handle(newHandleContext(ctx, h.HandleTimeout)) //nolint:contextcheck // that is the context
+	start := d.ReceivedAt
+	if !h.local || order != "" { // time has passed since
+		start = time.Now()
+	}
+	err = j.handle(newHandleContext(ctx, start, h.HandleTimeout)) //nolint:contextcheck // that is the context
 	switch {
 	case err == nil, errors.Is(err, ErrDuplicate):
 		return Handled, j.commit(ctx)
@@ -234,7 +245,7 @@ func (h *handler) claim(ctx context.Context, key string) (c Claim, err error) {
 
 // storeContext limits a call of the store. One in memory answers at once.
 func (h *handler) storeContext(ctx context.Context) (context.Context, context.CancelFunc) {
-	if _, ok := h.Claims.(*memoryClaims); ok {
+	if h.local {
 		return ctx, func() {}
 	}
 	return context.WithTimeout(ctx, storeTimeout)

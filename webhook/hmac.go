@@ -44,7 +44,7 @@ type HMACConfig struct {
 	// PublicURL is the address the provider calls, exactly as configured
 	// there. It is required by a scheme with PartPublicURL and used by no other.
 	PublicURL string
-	// Now is the clock. Nil means time.Now.
+	// Now is the clock. Nil means the time at which the delivery was received.
 	Now func() time.Time
 }
 
@@ -81,9 +81,6 @@ func NewHMAC(cfg HMACConfig) (Authenticator, error) {
 	}
 	if h.tolerance == 0 {
 		h.tolerance = defaultTolerance
-	}
-	if h.now == nil {
-		h.now = time.Now
 	}
 	keys := slices.Clone(cfg.Keys)
 	for _, secret := range cfg.Secrets {
@@ -281,7 +278,7 @@ func (h *hmacAuth) verify(d *Delivery, c *content, found *signatures) error {
 	if fit == 0 {
 		return h.malformed
 	}
-	now := h.now()
+	now := d.now(h.now)
 	for _, key := range h.keys {
 		if key.id != "" && key.id != found.keyID || !key.notAfter.IsZero() && now.After(key.notAfter) {
 			continue

@@ -46,7 +46,7 @@ func (j *job) commit(ctx context.Context) (err error) {
 		if i > 0 {
 			time.Sleep(time.Duration(i) * 50 * time.Millisecond)
 		}
-		if err = j.inStore(ctx, func(ctx context.Context) error { return j.claim.Commit(ctx, j.h.Keep) }); err == nil {
+		if err = j.inStore(ctx, true); err == nil {
 			return nil
 		}
 	}
@@ -55,14 +55,18 @@ func (j *job) commit(ctx context.Context) (err error) {
 
 // release gives the delivery back. When that fails the lease ends by itself.
 func (j *job) release(ctx context.Context) {
-	_ = j.inStore(ctx, j.claim.Release)
+	_ = j.inStore(ctx, false)
 }
 
-func (j *job) inStore(ctx context.Context, f func(context.Context) error) (err error) {
+// inStore ends the claim.
+func (j *job) inStore(ctx context.Context, handled bool) (err error) {
 	defer recovered(&err)
 	ctx, cancel := j.h.storeContext(ctx)
 	defer cancel()
-	return f(ctx)
+	if handled {
+		return j.claim.Commit(ctx, j.h.Keep)
+	}
+	return j.claim.Release(ctx)
 }
 
 // orderLocks lets one delivery of an order key through at a time, in the order

@@ -107,7 +107,7 @@ func TestNothingLeaks(t *testing.T) {
 func TestHandleContext(t *testing.T) {
 	type k struct{}
 	parent := context.WithValue(context.Background(), k{}, "v")
-	c := newHandleContext(parent, time.Hour)
+	c := newHandleContext(parent, time.Now(), time.Hour)
 	require.NoError(t, c.Err())
 	require.Equal(t, "v", c.Value(k{}))
 	child, cancel := context.WithCancel(c)
@@ -118,16 +118,16 @@ func TestHandleContext(t *testing.T) {
 	require.ErrorIs(t, c.Err(), context.Canceled)
 	require.ErrorIs(t, child.Err(), context.Canceled)
 
-	c = newHandleContext(parent, time.Millisecond)
+	c = newHandleContext(parent, time.Now(), time.Millisecond)
 	<-c.Done()
 	require.ErrorIs(t, c.Err(), context.DeadlineExceeded)
 	c.end()
 	require.ErrorIs(t, c.Err(), context.DeadlineExceeded)
 
-	c = newHandleContext(parent, -1)
+	c = newHandleContext(parent, time.Now(), -1)
 	require.ErrorIs(t, c.Err(), context.DeadlineExceeded, "without anybody waiting")
 	<-c.Done()
-	c = newHandleContext(parent, time.Hour)
+	c = newHandleContext(parent, time.Now(), time.Hour)
 	c.end()
 	<-c.Done()
 }

@@ -145,13 +145,8 @@ func (m *memoryClaims) expire(now time.Time) {
 	}
 }
 
-// add puts an entry at the end of a line.
+// add gives a new entry a place at the end of a line.
 func (m *memoryClaims) add(c *memoryClaim, key lineKey, now time.Time) {
-	line := m.lines[key]
-	if line == nil {
-		line = &claimLine{}
-		m.lines[key] = line
-	}
 	i := m.free
 	if i == 0 {
 		i = int32(len(m.slots)) //nolint:gosec // NewMemoryClaims caps the number
@@ -159,19 +154,43 @@ func (m *memoryClaims) add(c *memoryClaim, key lineKey, now time.Time) {
 	}
 	slot := &m.slots[i]
 	m.free = slot.next
-	*slot = claimSlot{key: c.key, line: key, until: now.Add(key.lasts).UnixNano(), turn: slot.turn + 1, prev: line.last}
+	slot.key = c.key
+	slot.turn++
+	c.slot, c.turn = i, slot.turn
+	m.entries[c.key] = i
+	m.link(i, key, now)
+}
+
+// remove forgets an entry.
+func (m *memoryClaims) remove(i int32) {
+	m.unlink(i)
+	slot := &m.slots[i]
+	delete(m.entries, slot.key)
+	slot.turn++ // whoever held it holds it no more
+	slot.next = m.free
+	m.free = i
+}
+
+// link puts an entry at the end of a line.
+func (m *memoryClaims) link(i int32, key lineKey, now time.Time) {
+	line := m.lines[key]
+	if line == nil {
+		line = &claimLine{}
+		m.lines[key] = line
+	}
+	slot := &m.slots[i]
+	slot.line, slot.until = key, now.Add(key.lasts).UnixNano()
+	slot.prev, slot.next = line.last, 0
 	if line.last == 0 {
 		line.first = i
 	} else {
 		m.slots[line.last].next = i
 	}
 	line.last = i
-	m.entries[c.key] = i
-	c.slot, c.turn = i, slot.turn
 }
 
-// remove forgets an entry, and its line with the last one.
-func (m *memoryClaims) remove(i int32) {
+// unlink takes an entry out of its line, which ends with its last one.
+func (m *memoryClaims) unlink(i int32) {
 	slot := &m.slots[i]
 	line := m.lines[slot.line]
 	if slot.prev == 0 {
@@ -187,10 +206,6 @@ func (m *memoryClaims) remove(i int32) {
 	if line.first == 0 {
 		delete(m.lines, slot.line)
 	}
-	delete(m.entries, slot.key)
-	slot.prev, slot.next = 0, m.free
-	slot.turn++ // whoever held it holds it no more
-	m.free = i
 }
 
 // held reports whether the claim's entry is still its own.
@@ -210,8 +225,11 @@ func (c *memoryClaim) Commit(_ context.Context, keep time.Duration) error {
 		case !c.held():
 			return ErrInProgress
 		}
-		m.remove(i)
-	} else if !m.room() { // the lease ran out, and nobody else came
+		m.unlink(i)
+		m.link(i, lineKey{keep, true}, now)
+		return nil
+	}
+	if !m.room() { // the lease ran out, and nobody else came
 		return errClaimsFull()
 	}
 	m.add(c, lineKey{keep, true}, now)

@@ -170,7 +170,7 @@ func (q *Queue) work() {
 		q.ready[0] = nil
 		q.ready = q.ready[1:]
 		j := l.jobs[0]
-		ctx := newHandleContext(j.ctx, j.h.HandleTimeout)
+		ctx := newHandleContext(j.ctx, time.Now(), j.h.HandleTimeout)
 		j.cancel = ctx.end
 		q.running[j] = struct{}{}
 		current = l

@@ -159,7 +159,10 @@ func TestOrderWithoutQueue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var mu sync.Mutex
 		var order []string
-		h := newHandler(t, HandlerConfig{OrderKey: orderOf, HandleTimeout: 2500 * time.Millisecond, Handle: func(_ context.Context, d *Delivery) error {
+		h := newHandler(t, HandlerConfig{OrderKey: orderOf, HandleTimeout: 2500 * time.Millisecond, Handle: func(ctx context.Context, d *Delivery) error {
+			if deadline, _ := ctx.Deadline(); time.Until(deadline) != 2500*time.Millisecond {
+				t.Error("waiting for its turn took time from Handle")
+			}
 			time.Sleep(time.Second)
 			mu.Lock()
 			defer mu.Unlock()
