@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -18,13 +19,13 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-func newServer(o kyctest.Options) (*kyctest.Server, *int) {
-	s, handled := kyctest.NewServer(o), 0
+func newServer(o kyctest.Options) (*kyctest.Server, *atomic.Int32) {
+	s, handled := kyctest.NewServer(o), new(atomic.Int32)
 	s.Handle("POST /echo", "echo", func(w http.ResponseWriter, r *http.Request) {
-		handled++
+		handled.Add(1)
 		_, _ = io.Copy(w, r.Body)
 	})
-	return s, &handled
+	return s, handled
 }
 
 func post(t *testing.T, s *kyctest.Server, body string) (int, string, error) {
@@ -66,13 +67,13 @@ func TestServer(t *testing.T) {
 			require.NoError(t, err)
 			assert.Equal(t, 503, status)
 			assert.Equal(t, "later", body)
-			before := *handled
+			before := handled.Load()
 			_, _, err = post(t, s, "3")
 			require.Error(t, err)
-			assert.Equal(t, before, *handled, "a hangup has no effect")
+			assert.Equal(t, before, handled.Load(), "a hangup has no effect")
 			_, _, err = post(t, s, "4")
 			require.Error(t, err)
-			assert.Equal(t, before+1, *handled, "a lost answer has one")
+			assert.Equal(t, before+1, handled.Load(), "a lost answer has one")
 			_, _, err = post(t, s, "5")
 			require.Error(t, err)
 			_, _, err = post(t, s, "6")
