@@ -380,3 +380,34 @@ func TestPollerConfigIsChecked(t *testing.T) {
 	_, err = nafath.NewPoller(nafath.PollerConfig{Client: client, Timeout: time.Second})
 	require.ErrorContains(t, err, "MinInterval")
 }
+
+func TestAnotherProcessUsesTheTenantsLimit(t *testing.T) {
+	inTenant(t, nafathtest.Config{Limits: nafath.Limits{Requests: -1}}, nil, func(t *testing.T, tt tenant) {
+		// For ten minutes somebody else takes half of the limit.
+		go func() {
+			for range 300 {
+				tt.Spend("status", 1)
+				time.Sleep(2 * time.Second)
+			}
+		}()
+		begin := time.Now()
+		var wg sync.WaitGroup
+		for i := range 100 {
+			time.Sleep(6 * time.Second)
+			tx := tt.create(t, person(i))
+			time.AfterFunc(20*time.Second, func() { assert.NoError(t, tt.Approve(tx.TransID, tx.Random)) })
+			wg.Go(func() {
+				status, err := tt.poller.Wait(t.Context(), tx)
+				assert.NoError(t, err)
+				assert.Equal(t, nafath.StatusCompleted, status)
+			})
+		}
+		wg.Wait()
+		assert.InDelta(t, 630, time.Since(begin).Seconds(), 40)
+		refused := tt.poller.Stats().RateLimited
+		assert.Positive(t, refused)
+		assert.Less(t, refused, uint64(40), "it slows down instead of insisting")
+		time.Sleep(30 * time.Minute)
+		assert.InDelta(t, 60, tt.poller.Stats().Rate, 0, "and takes the whole limit again")
+	})
+}

@@ -1,6 +1,9 @@
 package poll
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 const (
 	// hintEvery is the least time between two hint checks of one item, and
@@ -77,7 +80,21 @@ func (s *Scheduler[T]) LateHint(now, endedAt time.Duration) {
 // Announced reports whether a hint came since the item was last seen open.
 func (it *Item[T]) Announced() bool { return it.told }
 
-func (h *hints[T]) requeue(it *Item[T]) { h.queue = append(h.queue, it) }
+// requeue puts an item into the queue, where it stands once at most.
+func (h *hints[T]) requeue(it *Item[T]) {
+	if !it.queued {
+		it.queued = true
+		h.queue = append(h.queue, it)
+	}
+}
+
+// tidy drops the items whose hint was answered.
+func (h *hints[T]) tidy() {
+	h.queue = slices.DeleteFunc(h.queue, func(it *Item[T]) bool {
+		it.queued = it.hint
+		return !it.hint
+	})
+}
 
 // affordable reports whether the share of the budget for hints allows a check.
 func (h *hints[T]) affordable(now time.Duration) bool {
@@ -119,4 +136,44 @@ func (h *hints[T]) saving(now time.Duration) bool {
 // savingRate is how many checks a minute are spent while hints are reliable.
 func (s *Scheduler[T]) savingRate() float64 {
 	return max(minSavingBound, s.window.limit/savingShare)
+}
+
+// chooseHint returns the item whose hint is to be followed now, if any.
+func (s *Scheduler[T]) chooseHint(now time.Duration) *Item[T] {
+	h := &s.hints
+	h.tidy()
+	if len(h.queue) == 0 || !h.affordable(now) {
+		return nil
+	}
+	var best *Item[T]
+	most := -1.0
+	for _, it := range h.queue[:min(len(h.queue), hintLook)] {
+		if it.hintedAt != -never && now-it.hintedAt < hintEvery || !s.eligible(it, now) {
+			continue
+		}
+		if v := s.score(&s.open[it.at], now); v > most {
+			best, most = it, v
+		}
+	}
+	return best
+}
+
+// hintWake is when a waiting hint could be followed.
+func (s *Scheduler[T]) hintWake(now time.Duration) time.Duration {
+	h := &s.hints
+	wake := never
+	for _, it := range h.queue[:min(len(h.queue), hintLook)] {
+		if !it.hint {
+			continue
+		}
+		at := s.dueAt(&s.open[it.at], now)
+		if it.hintedAt != -never {
+			at = max(at, it.hintedAt+hintEvery)
+		}
+		wake = min(wake, at)
+	}
+	if wake != never && !h.affordable(now) {
+		wake = max(wake, h.spentAt[h.next]+Minute)
+	}
+	return max(wake, now+time.Millisecond)
 }

@@ -42,6 +42,7 @@ type Item[T any] struct {
 	sent     time.Duration
 	hintedAt time.Duration // when the last hint check was sent
 	hint     bool          // a hint waits for its check
+	queued   bool          // it stands in the queue of hints
 	fromHint bool          // the check in flight answers a hint
 	told     bool          // a hint arrived after the last check was sent
 	denied   bool
@@ -128,6 +129,9 @@ func (s *Scheduler[T]) Remove(it *Item[T]) {
 	}
 	it.at = -1
 	it.hint = false
+	if len(s.open) == 0 {
+		s.hints.tidy()
+	}
 }
 
 // Pending returns how many items are open.

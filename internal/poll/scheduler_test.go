@@ -354,3 +354,26 @@ func TestAHintCountsUntilACheckAnswersIt(t *testing.T) {
 	s.Done(16*sec, it, Open, 0)
 	assert.True(t, it.Announced(), "it came after the check had left")
 }
+
+func TestAFloodOfHintsTakesNoMemory(t *testing.T) {
+	s := newTest(60)
+	items := make([]*Item[string], 8)
+	for i := range items {
+		items[i] = s.Add(0, 0, 0, 24*time.Hour, "x")
+	}
+	for now := time.Duration(0); now < 3*time.Hour; now += 50 * time.Millisecond {
+		for _, it := range items {
+			s.Hint(it)
+		}
+		if action, it, _ := s.Next(now); action == Check {
+			s.Hint(it)
+			s.Done(now, it, Open, 0)
+		}
+		require.LessOrEqual(t, len(s.hints.queue), len(items))
+	}
+	for _, it := range items {
+		s.Hint(it)
+		s.Remove(it)
+	}
+	assert.Empty(t, s.hints.queue)
+}
