@@ -81,5 +81,11 @@ func TestMemoryClaimsAreBounded(t *testing.T) {
 	_, err = m.Claim(ctx, "one more", time.Hour)
 	require.NoError(t, err)
 	assert.Len(t, m.entries, 1)
-	assert.Len(t, m.lines, 1)
+	assert.LessOrEqual(t, len(m.slots), 11, "places are used again")
+	for i := range 100 {
+		_, err := m.Claim(ctx, "l"+strconv.Itoa(i), time.Duration(i))
+		require.NoError(t, err)
+		now = now.Add(time.Hour)
+	}
+	assert.LessOrEqual(t, len(m.lines), 3, "and lines")
 }

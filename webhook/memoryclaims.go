@@ -39,7 +39,7 @@ func NewMemoryClaims(cfg MemoryClaimsConfig) Claims {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	return &memoryClaims{max: cfg.MaxEntries, now: cfg.Now, entries: map[claimKey]int32{}, lines: map[lineKey]*claimLine{}, slots: make([]claimSlot, 1)}
+	return &memoryClaims{max: cfg.MaxEntries, now: cfg.Now, entries: map[claimKey]int32{}, slots: make([]claimSlot, 1)}
 }
 
 // claimKey is the start of a key's SHA-256: of one size, so that long keys
@@ -56,28 +56,48 @@ type memoryClaims struct {
 	entries map[claimKey]int32 // index into slots
 	slots   []claimSlot        // the first one is not used: index 0 means none
 	free    int32              // the first of the free slots, linked by next
-	lines   map[lineKey]*claimLine
+	lines   []claimLine
 }
 
 // claimSlot is the place of one entry.
 type claimSlot struct {
 	key        claimKey
-	line       lineKey
+	line       int32  // index into lines
 	until      int64  // Unix nanoseconds
 	turn       uint32 // counts the entries that had this place
 	prev, next int32
 }
 
-// lineKey names a line of entries that end in the order in which they came,
-// because all last equally long. A handler makes two: one for its lease, one
-// for what it keeps.
-type lineKey struct {
-	lasts     time.Duration
-	committed bool
+// claimLine is a doubly linked list of entries that end in the order in which
+// they came, because all last equally long. A handler makes two: one for its
+// lease, one for what it keeps.
+type claimLine struct {
+	lasts       time.Duration
+	committed   bool
+	first, last int32
 }
 
-// claimLine is a doubly linked list of slots.
-type claimLine struct{ first, last int32 }
+// line returns the index of the line for entries that last so long. A line that
+// is empty serves for any.
+func (m *memoryClaims) line(lasts time.Duration, committed bool) int32 {
+	empty := -1
+	for i := range m.lines {
+		switch l := &m.lines[i]; {
+		case l.lasts == lasts && l.committed == committed:
+			return int32(i)
+		case l.first == 0:
+			empty = i
+		}
+	}
+	if empty < 0 {
+		empty = len(m.lines)
+		m.lines = append(m.lines, claimLine{})
+	}
+	m.lines[empty] = claimLine{lasts: lasts, committed: committed}
+	return int32(empty)
+}
+
+func (m *memoryClaims) committed(i int32) bool { return m.lines[m.slots[i].line].committed }
 
 // memoryClaim is one entry taken. It is good as long as its place has not
 // changed hands.
@@ -100,7 +120,7 @@ func (m *memoryClaims) Claim(ctx context.Context, key string, lease time.Duratio
 	now := m.now()
 	m.expire(now)
 	if i, ok := m.entries[c.key]; ok {
-		if m.slots[i].line.committed {
+		if m.committed(i) {
 			return nil, ErrDuplicate
 		}
 		return nil, ErrInProgress
@@ -108,7 +128,7 @@ func (m *memoryClaims) Claim(ctx context.Context, key string, lease time.Duratio
 	if !m.room() {
 		return nil, errClaimsFull()
 	}
-	m.add(c, lineKey{lease, false}, now)
+	m.add(c, m.line(lease, false), now)
 	return c, nil
 }
 
@@ -122,8 +142,8 @@ func (m *memoryClaims) room() bool {
 		return true
 	}
 	var oldest int32
-	for key, line := range m.lines {
-		if key.committed && (oldest == 0 || m.slots[line.first].until < m.slots[oldest].until) {
+	for _, line := range m.lines {
+		if line.first != 0 && line.committed && (oldest == 0 || m.slots[line.first].until < m.slots[oldest].until) {
 			oldest = line.first
 		}
 	}
@@ -138,15 +158,15 @@ func (m *memoryClaims) room() bool {
 // paid by the call that made it.
 func (m *memoryClaims) expire(now time.Time) {
 	at := now.UnixNano()
-	for _, line := range m.lines {
-		for line.first != 0 && m.slots[line.first].until <= at {
+	for i := range m.lines {
+		for line := &m.lines[i]; line.first != 0 && m.slots[line.first].until <= at; {
 			m.remove(line.first)
 		}
 	}
 }
 
 // add gives a new entry a place at the end of a line.
-func (m *memoryClaims) add(c *memoryClaim, key lineKey, now time.Time) {
+func (m *memoryClaims) add(c *memoryClaim, in int32, now time.Time) {
 	i := m.free
 	if i == 0 {
 		i = int32(len(m.slots)) //nolint:gosec // NewMemoryClaims caps the number
@@ -158,7 +178,7 @@ func (m *memoryClaims) add(c *memoryClaim, key lineKey, now time.Time) {
 	slot.turn++
 	c.slot, c.turn = i, slot.turn
 	m.entries[c.key] = i
-	m.link(i, key, now)
+	m.link(i, in, now)
 }
 
 // remove forgets an entry.
@@ -172,14 +192,10 @@ func (m *memoryClaims) remove(i int32) {
 }
 
 // link puts an entry at the end of a line.
-func (m *memoryClaims) link(i int32, key lineKey, now time.Time) {
-	line := m.lines[key]
-	if line == nil {
-		line = &claimLine{}
-		m.lines[key] = line
-	}
+func (m *memoryClaims) link(i, in int32, now time.Time) {
+	line := &m.lines[in]
 	slot := &m.slots[i]
-	slot.line, slot.until = key, now.Add(key.lasts).UnixNano()
+	slot.line, slot.until = in, now.Add(line.lasts).UnixNano()
 	slot.prev, slot.next = line.last, 0
 	if line.last == 0 {
 		line.first = i
@@ -189,10 +205,10 @@ func (m *memoryClaims) link(i int32, key lineKey, now time.Time) {
 	line.last = i
 }
 
-// unlink takes an entry out of its line, which ends with its last one.
+// unlink takes an entry out of its line.
 func (m *memoryClaims) unlink(i int32) {
 	slot := &m.slots[i]
-	line := m.lines[slot.line]
+	line := &m.lines[slot.line]
 	if slot.prev == 0 {
 		line.first = slot.next
 	} else {
@@ -202,9 +218,6 @@ func (m *memoryClaims) unlink(i int32) {
 		line.last = slot.prev
 	} else {
 		m.slots[slot.next].prev = slot.prev
-	}
-	if line.first == 0 {
-		delete(m.lines, slot.line)
 	}
 }
 
@@ -220,19 +233,19 @@ func (c *memoryClaim) Commit(_ context.Context, keep time.Duration) error {
 	now := m.now()
 	if i, ok := m.entries[c.key]; ok {
 		switch {
-		case m.slots[i].line.committed:
+		case m.committed(i):
 			return ErrDuplicate
 		case !c.held():
 			return ErrInProgress
 		}
 		m.unlink(i)
-		m.link(i, lineKey{keep, true}, now)
+		m.link(i, m.line(keep, true), now)
 		return nil
 	}
 	if !m.room() { // the lease ran out, and nobody else came
 		return errClaimsFull()
 	}
-	m.add(c, lineKey{keep, true}, now)
+	m.add(c, m.line(keep, true), now)
 	return nil
 }
 
@@ -241,7 +254,7 @@ func (c *memoryClaim) Release(context.Context) error {
 	m := c.owner
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if c.held() && !m.slots[c.slot].line.committed {
+	if c.held() && !m.committed(c.slot) {
 		m.remove(c.slot)
 	}
 	return nil
