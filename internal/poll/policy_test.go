@@ -40,6 +40,30 @@ func TestDelayIsNearTheBound(t *testing.T) {
 	}
 }
 
+func TestLearningIsNearKnowing(t *testing.T) {
+	// Populations that nothing here was tuned for.
+	for name, p := range map[string]population{
+		"two kinds": {perMinute: 8, never: 0.1, expire: 200 * sec, act: func(rng *rand.Rand) float64 {
+			if rng.Float64() < 0.5 {
+				return 5 + rng.ExpFloat64()*3
+			}
+			return 60 + rng.NormFloat64()*10
+		}},
+		"memoryless": {perMinute: 12, never: 0.3, expire: 120 * sec, act: func(rng *rand.Rand) float64 { return rng.ExpFloat64() * 25 }},
+		"uniform":    {perMinute: 6, never: 0.05, expire: 180 * sec, act: func(rng *rand.Rand) float64 { return 10 + rng.Float64()*100 }},
+		"heavy tail": {perMinute: 10, median: 15, sigma: 1.4, never: 0.2, expire: 240 * sec},
+	} {
+		learns := world{population: p, limit: 60, people: 4000, seed: 8}
+		learns.run()
+		knows := world{population: p, limit: 60, people: 4000, seed: 8, knows: true}
+		knows.run()
+		t.Logf("%s: learning %.2f s, knowing %.2f s", name, learns.mean(), knows.mean())
+		assert.LessOrEqual(t, learns.mean(), 1.15*knows.mean(), name)
+		assert.Zero(t, learns.limited)
+		assert.LessOrEqual(t, slices.Max(learns.gaps), 1.0)
+	}
+}
+
 func TestForgedHintsCostNextToNothing(t *testing.T) {
 	quiet := world{population: s1(10), limit: 60, people: 8000, seed: 5}
 	quiet.run()

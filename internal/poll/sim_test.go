@@ -28,6 +28,7 @@ type world struct {
 	latency time.Duration
 	webhook func(i int, rng *rand.Rand) (time.Duration, bool) // delay of the hint, if one is sent
 	forged  float64                                           // hints a second for random pending items
+	knows   bool                                              // the Scheduler knows the population beforehand
 	server  *slidingServer
 
 	// results
@@ -80,6 +81,18 @@ const (
 	serve
 )
 
+// draw returns the seconds after which somebody acts, infinite for never.
+func (w *world) draw(rng *rand.Rand) float64 {
+	act := w.median * math.Exp(w.sigma*rng.NormFloat64())
+	if w.act != nil {
+		act = w.act(rng)
+	}
+	if rng.Float64() < w.never {
+		return math.Inf(1)
+	}
+	return act
+}
+
 func (w *world) run() {
 	rng := rand.New(rand.NewPCG(w.seed, 1))
 	people := make([]person, w.people)
@@ -90,11 +103,7 @@ func (w *world) run() {
 		p := &people[i]
 		p.born = time.Duration(t * float64(time.Second))
 		p.acts, p.ends = never, p.born+w.expire
-		act := w.median * math.Exp(w.sigma*rng.NormFloat64())
-		if w.act != nil {
-			act = w.act(rng)
-		}
-		if rng.Float64() >= w.never && act < w.expire.Seconds() {
+		if act := w.draw(rng); act < w.expire.Seconds() {
 			p.acts = p.born + time.Duration(act*float64(time.Second))
 			p.ends = p.acts
 			if w.webhook != nil {
@@ -111,6 +120,14 @@ func (w *world) run() {
 	w.server = &slidingServer{limit: w.limit}
 	w.perMin = map[int]int{}
 	s := NewScheduler[int](Config{Limit: w.limit, Floor: 2 * time.Second, MaxFlight: 64}, 0)
+	if w.knows {
+		watch(s.curve, 50_000, 1, func() float64 {
+			if act := w.draw(rng); act < w.expire.Seconds() {
+				return act
+			}
+			return 1e9
+		})
+	}
 	warm := w.people / 10
 	done := 0
 	results := map[int]Outcome{}
