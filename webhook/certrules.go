@@ -92,10 +92,17 @@ func newCertRules(cfg ClientCertConfig, ca, list []byte) (*certRules, error) {
 		r.usages = append(r.usages, x509.ExtKeyUsageServerAuth)
 	}
 	r.roots, r.inters = x509.NewCertPool(), x509.NewCertPool()
+	anchors := 0
 	for _, ca := range r.cas {
 		if r.hasIssuer(ca) {
 			r.inters.AddCert(ca)
 		} else {
+			r.roots.AddCert(ca)
+			anchors++
+		}
+	}
+	if anchors == 0 { // CAs that signed each other
+		for _, ca := range r.cas {
 			r.roots.AddCert(ca)
 		}
 	}

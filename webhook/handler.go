@@ -182,7 +182,7 @@ func (h *handler) once(ctx context.Context, d *Delivery, j *job) (Outcome, error
 	claim, err := h.claim(ctx, key)
 	switch {
 	case errors.Is(err, ErrDuplicate):
-		return Duplicate, nil
+		return Duplicate, err
 	case errors.Is(err, ErrInProgress):
 		return InProgress, err
 	case err != nil:

@@ -90,7 +90,7 @@ func TestAnswers(t *testing.T) {
 		"store down":         {cfg: HandlerConfig{Claims: &fakeClaims{claimErr: boom}}, body: `{}`, status: 503, out: Failed, err: boom},
 		"store says nothing": {cfg: HandlerConfig{Claims: &fakeClaims{nothing: true}}, body: `{}`, status: 503, out: Failed},
 		"in progress":        {cfg: HandlerConfig{Claims: &fakeClaims{claimErr: ErrInProgress}}, body: `{}`, status: 503, out: InProgress, err: ErrInProgress},
-		"duplicate":          {cfg: HandlerConfig{Claims: &fakeClaims{claimErr: ErrDuplicate}}, body: `{}`, status: 200, out: Duplicate},
+		"duplicate":          {cfg: HandlerConfig{Claims: &fakeClaims{claimErr: ErrDuplicate}}, body: `{}`, status: 200, out: Duplicate, err: ErrDuplicate},
 		"commit fails":       {cfg: HandlerConfig{Claims: &fakeClaims{commitErr: boom}}, body: `{}`, status: 200, out: Handled, err: boom},
 		"known to the user":  {cfg: HandlerConfig{Handle: func(context.Context, *Delivery) error { return ErrDuplicate }}, body: `{}`, status: 200, out: Handled},
 	} {
@@ -290,6 +290,22 @@ func TestBodyIsNotReadForAStranger(t *testing.T) {
 			assert.Zero(t, body.n, name)
 		}
 	}
+}
+
+// TestEarlyRefusalNamesWhoRefused: a layer that had no chance to verify
+// anything is not reported as having accepted.
+func TestEarlyRefusalNamesWhoRefused(t *testing.T) {
+	v := vectors()[0]
+	cert, err := NewClientCert(ClientCertConfig{CA: []byte(seedCA)})
+	require.NoError(t, err)
+	var res Result
+	h := newHandler(t, HandlerConfig{Authenticate: All(v.auth(t), cert), OnResult: func(_ context.Context, r Result) { res = r }})
+	r := httptest.NewRequest("POST", "/", strings.NewReader("{}"))
+	r.Header.Set("X-Hub-Signature-256", "sha256=00")
+	h.ServeHTTP(httptest.NewRecorder(), r)
+	require.Len(t, res.Layers, 1)
+	assert.Equal(t, "client-certificate", res.Layers[0].Name)
+	require.ErrorIs(t, res.Err, ErrCertificate)
 }
 
 func TestReadBody(t *testing.T) {

@@ -82,7 +82,7 @@ type Result struct {
 	// Outcome is what became of it, and Status the answer's HTTP status.
 	Outcome Outcome
 	Status  int
-	// Err is why it was not handled. On a Handled delivery it is why that
+	// Err is why it was not handled, ErrDuplicate included. On a Handled delivery it is why that
 	// could not be recorded in the Claims. It may come from Handle, so it may
 	// hold whatever Handle puts into errors.
 	Err error

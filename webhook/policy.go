@@ -146,13 +146,13 @@ func (a all) Name() string { return "all" }
 
 // Authenticate implements Authenticator.
 func (a all) Authenticate(d *Delivery) error {
-	return a.ask(d, ask)
+	return a.ask(d, ask, true)
 }
 
 // head asks what can be asked before the body is read.
 func (a all) head(d *Delivery) error {
 	layers, before := d.Layers, d.proof()
-	err := a.ask(d, head)
+	err := a.ask(d, head, false)
 	if err == nil { // only the final round is reported
 		d.Layers = layers
 		d.restore(before)
@@ -160,7 +160,7 @@ func (a all) head(d *Delivery) error {
 	return err
 }
 
-func (a all) ask(d *Delivery, ask func(Authenticator, *Delivery) error) error {
+func (a all) ask(d *Delivery, ask func(Authenticator, *Delivery) error, final bool) error {
 	before, start := d.proof(), len(d.Layers)
 	refused := len(a) == 0
 	for _, layer := range a {
@@ -169,9 +169,7 @@ func (a all) ask(d *Delivery, ask func(Authenticator, *Delivery) error) error {
 		}
 		asked := len(d.Layers)
 		err := ask(layer, d)
-		if !isPolicy(layer) || err != nil && len(d.Layers) == asked {
-			d.Layers = append(d.Layers, Layer{nameOf(layer), err})
-		}
+		d.note(layer, err, asked, final)
 		if err != nil {
 			refused = true
 			break
@@ -192,13 +190,13 @@ func (a anyOf) Name() string { return "any" }
 
 // Authenticate implements Authenticator.
 func (a anyOf) Authenticate(d *Delivery) error {
-	return a.ask(d, ask)
+	return a.ask(d, ask, true)
 }
 
 // head refuses when every layer refuses before the body is read.
 func (a anyOf) head(d *Delivery) error {
 	layers, before := d.Layers, d.proof()
-	err := a.ask(d, head)
+	err := a.ask(d, head, false)
 	if err == nil {
 		d.Layers = layers
 		d.restore(before)
@@ -206,14 +204,12 @@ func (a anyOf) head(d *Delivery) error {
 	return err
 }
 
-func (a anyOf) ask(d *Delivery, ask func(Authenticator, *Delivery) error) error {
+func (a anyOf) ask(d *Delivery, ask func(Authenticator, *Delivery) error, final bool) error {
 	before, start := d.proof(), len(d.Layers)
 	for _, layer := range a {
 		asked := len(d.Layers)
 		err := ask(layer, d)
-		if !isPolicy(layer) || err != nil && len(d.Layers) == asked {
-			d.Layers = append(d.Layers, Layer{nameOf(layer), err})
-		}
+		d.note(layer, err, asked, final)
 		if err == nil {
 			return nil
 		}
@@ -223,6 +219,16 @@ func (a anyOf) ask(d *Delivery, ask func(Authenticator, *Delivery) error) error 
 }
 
 func (a anyOf) strip(h http.Header) { stripAll(a, h) }
+
+// note adds what a layer said to the record. A policy inside a policy has noted
+// its own layers, unless it has none; and before the body is read, a layer that
+// does not object has accepted nothing yet.
+func (d *Delivery) note(a Authenticator, err error, asked int, final bool) {
+	if err == nil && (!final || isPolicy(a)) || isPolicy(a) && len(d.Layers) > asked {
+		return
+	}
+	d.Layers = append(d.Layers, Layer{nameOf(a), err})
+}
 
 // header is an authenticator that can refuse before the body is read. Its head
 // accepts no more than that Authenticate may still accept.
