@@ -23,10 +23,10 @@ func TestDelayIsNearTheBound(t *testing.T) {
 		limit, n          int
 		mean, p95, longer float64
 	}{
-		{"10 a minute", s1(10), 60, 8000, 4.5, 10.6, 1},
-		{"5 a minute", s1(5), 60, 4000, 2.5, 6.5, 1},
-		{"2 a minute", s1(2), 60, 4000, 1.45, 3.5, 1},
-		{"ten times everything", s1(100), 600, 20000, 1.2 * 3.33, 8.5, 1},
+		{"10 a minute", s1(10), 60, 4000, 4.5, 10.6, 1},
+		{"5 a minute", s1(5), 60, 2000, 2.5, 6.5, 1},
+		{"2 a minute", s1(2), 60, 1500, 1.45, 3.5, 1},
+		{"ten times everything", s1(100), 600, 8000, 1.2 * 3.33, 8.5, 1},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := world{population: c.people, limit: c.limit, people: c.n, seed: 4, latency: 100 * time.Millisecond}
@@ -53,9 +53,9 @@ func TestLearningIsNearKnowing(t *testing.T) {
 		"uniform":    {perMinute: 6, never: 0.05, expire: 180 * sec, act: func(rng *rand.Rand) float64 { return 10 + rng.Float64()*100 }},
 		"heavy tail": {perMinute: 10, median: 15, sigma: 1.4, never: 0.2, expire: 240 * sec},
 	} {
-		learns := world{population: p, limit: 60, people: 4000, seed: 8}
+		learns := world{population: p, limit: 60, people: 2000, seed: 8}
 		learns.run()
-		knows := world{population: p, limit: 60, people: 4000, seed: 8, knows: true}
+		knows := world{population: p, limit: 60, people: 2000, seed: 8, knows: true}
 		knows.run()
 		t.Logf("%s: learning %.2f s, knowing %.2f s", name, learns.mean(), knows.mean())
 		assert.LessOrEqual(t, learns.mean(), 1.15*knows.mean(), name)
@@ -65,9 +65,9 @@ func TestLearningIsNearKnowing(t *testing.T) {
 }
 
 func TestForgedHintsCostNextToNothing(t *testing.T) {
-	quiet := world{population: s1(10), limit: 60, people: 8000, seed: 5}
+	quiet := world{population: s1(10), limit: 60, people: 4000, seed: 5}
 	quiet.run()
-	forged := world{population: s1(10), limit: 60, people: 8000, seed: 5, forged: 20}
+	forged := world{population: s1(10), limit: 60, people: 4000, seed: 5, forged: 20}
 	forged.run()
 	t.Logf("mean %.2f s, with 20 forged hints a second %.2f s", quiet.mean(), forged.mean())
 	assert.LessOrEqual(t, forged.mean(), 1.05*quiet.mean())
@@ -82,7 +82,7 @@ func webhooks(stop int) func(int, *rand.Rand) (time.Duration, bool) {
 }
 
 func TestReliableHintsSaveChecks(t *testing.T) {
-	w := world{population: s1(10), limit: 60, people: 4000, seed: 6, webhook: webhooks(1 << 30)}
+	w := world{population: s1(10), limit: 60, people: 2000, seed: 6, webhook: webhooks(1 << 30)}
 	w.run()
 	t.Logf("mean %.2f s at %.1f checks a minute", w.mean(), float64(w.checks)/w.end.Minutes())
 	assert.Less(t, float64(w.checks)/w.end.Minutes(), 24.0)

@@ -121,7 +121,7 @@ func (w *world) run() {
 	w.perMin = map[int]int{}
 	s := NewScheduler[int](Config{Limit: w.limit, Floor: 2 * time.Second, MaxFlight: 64}, 0)
 	if w.knows {
-		watch(s.curve, 50_000, 1, func() float64 {
+		watch(s.curve, 20_000, 2, func() float64 {
 			if act := w.draw(rng); act < w.expire.Seconds() {
 				return act
 			}

@@ -32,7 +32,7 @@ func TestThePollerIsNearTheBound(t *testing.T) {
 	}{
 		"10 a minute": {S1(10), 1500, 1.38, 4.5, 10.8},
 		"slow":        {Slow(10), 1000, 1.35, 10, 24},
-		"fast":        {Fast(10), 1000, 1.6, 3.6, 9},
+		"fast":        {Fast(10), 600, 1.6, 3.6, 9},
 		"times ten":   {S1(10).Times(10), 2500, 1.2, 4, 9},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -50,7 +50,7 @@ func TestThePollerIsNearTheBound(t *testing.T) {
 
 func TestThePollerBeatsSimplerPolicies(t *testing.T) {
 	s := S1(5)
-	s.People = 200
+	s.People = 120
 	shipped := simulate(t, s, Shipped)
 	robin := simulate(t, s, RoundRobin)
 	naive := simulate(t, s, Naive)
@@ -64,7 +64,7 @@ func TestThePollerBeatsSimplerPolicies(t *testing.T) {
 
 func TestWebhooksSaveChecks(t *testing.T) {
 	s := S1(10)
-	s.People, s.Webhooks = 400, true
+	s.People, s.Webhooks = 300, true
 	with := simulate(t, s, Shipped)
 	s.Webhooks = false
 	without := simulate(t, s, Shipped)
