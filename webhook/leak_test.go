@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -16,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/kyckit/kyckit"
+	"github.com/kyckit/kyckit/internal/leaktest"
 )
 
 // TestNothingLeaks plants secrets and personal data wherever a caller or a
@@ -85,23 +85,12 @@ func TestNothingLeaks(t *testing.T) {
 			}
 		}
 	}
-	text, js := slog.New(slog.NewTextHandler(&log, nil)), slog.New(slog.NewJSONHandler(&log, nil))
 	for _, v := range values {
-		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
-			fmt.Fprintf(&log, verb+"\n", v)
-		}
-		encoded, _ := json.Marshal(v)
-		log.Write(encoded)
-		text.Info("x", "v", v)
-		js.Info("x", "v", v)
+		leaktest.Silent(t, fmt.Sprintf("%T", v), leaktest.Printed(v)+leaktest.Encoded(v), planted, "1098765432")
 	}
 	out := log.String()
-	for _, form := range []string{planted, fmt.Sprintf("%x", planted), "WnVsYWlraGEt", "1098765432"} {
-		if i := strings.Index(out, form); i >= 0 {
-			t.Fatalf("leaked: …%s…", out[max(0, i-200):min(len(out), i+100)])
-		}
-	}
-	require.Greater(t, len(out), 10_000)
+	leaktest.Silent(t, "the log", out, planted, "1098765432")
+	require.NotEmpty(t, out)
 }
 
 func TestHandleContext(t *testing.T) {

@@ -18,11 +18,12 @@ const (
 // MemoryClaimsConfig configures NewMemoryClaims. The zero value is a good
 // default.
 type MemoryClaimsConfig struct {
-	// MaxEntries is how many deliveries are remembered. Zero or less means
-	// 65,536, which takes about 6 MB; more than 268 million are not kept. When it is full the handled delivery
-	// that would be forgotten first is forgotten early; a delivery in progress
-	// never is. With nothing but deliveries in progress, a new one is refused
-	// as kyckit.ErrUnavailable, so that its sender tries again.
+	// MaxEntries is how many deliveries are remembered, at most 268 million.
+	// Zero or less means 65,536, which takes about 6 MB. When it is full the
+	// handled delivery that would be forgotten first is forgotten early; a
+	// delivery in progress never is. With nothing but deliveries in progress, a
+	// new one is refused as kyckit.ErrUnavailable, so that its sender tries
+	// again.
 	MaxEntries int
 	// Now is the clock. Nil means time.Now.
 	Now func() time.Time

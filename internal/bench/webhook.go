@@ -61,8 +61,8 @@ const webhookKey = "0123456789abcdef01234567"
 
 func webhookSecret() string { return "whsec_" + base64.StdEncoding.EncodeToString([]byte(webhookKey)) }
 
-func webhookMAC(key, content string) []byte {
-	m := hmac.New(sha256.New, []byte(key))
+func webhookMAC(content string) []byte {
+	m := hmac.New(sha256.New, []byte(webhookKey))
 	m.Write([]byte(content))
 	return m.Sum(nil)
 }
@@ -72,7 +72,7 @@ func standardHeader(body []byte, now string) http.Header {
 	h := http.Header{}
 	h.Set("Webhook-Id", "msg_1")
 	h.Set("Webhook-Timestamp", now)
-	h.Set("Webhook-Signature", "v1,"+base64.StdEncoding.EncodeToString(webhookMAC(webhookKey, "msg_1."+now+"."+string(body))))
+	h.Set("Webhook-Signature", "v1,"+base64.StdEncoding.EncodeToString(webhookMAC("msg_1."+now+"."+string(body))))
 	for _, name := range []string{"Id", "Timestamp", "Signature"} {
 		h.Set("Svix-"+name, h.Get("Webhook-"+name))
 	}
@@ -120,12 +120,12 @@ func webhookVerify(name string, body []byte) (group, error) {
 	mac := hmac.New(sha256.New, []byte(webhookKey))
 	mac.Reset()
 	prefix, sum := []byte("msg_1."+now+"."), make([]byte, 0, 32)
-	want := webhookMAC(webhookKey, "msg_1."+now+"."+string(body))
-	github256 := "sha256=" + hex.EncodeToString(webhookMAC(webhookKey, string(body)))
-	stripeHeader := "t=" + now + ",v1=" + hex.EncodeToString(webhookMAC(webhookKey, now+"."+string(body)))
+	want := webhookMAC("msg_1." + now + "." + string(body))
+	github256 := "sha256=" + hex.EncodeToString(webhookMAC(string(body)))
+	stripeHeader := "t=" + now + ",v1=" + hex.EncodeToString(webhookMAC(now+"."+string(body)))
 	slackHeader := http.Header{}
 	slackHeader.Set("X-Slack-Request-Timestamp", now)
-	slackHeader.Set("X-Slack-Signature", "v0="+hex.EncodeToString(webhookMAC(webhookKey, "v0:"+now+":"+string(body))))
+	slackHeader.Set("X-Slack-Signature", "v0="+hex.EncodeToString(webhookMAC("v0:"+now+":"+string(body))))
 	d := &webhook.Delivery{Method: "POST", Header: standard, Body: body}
 	wrong := errors.New("no match")
 	return group{
