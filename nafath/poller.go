@@ -48,7 +48,8 @@ type PollerConfig struct {
 	// Zero means 5 minutes, the longest that the provider advises.
 	Timeout time.Duration
 	// MinInterval is the least time between two checks of one verification.
-	// Zero means 2 s, the shortest that the provider advises.
+	// Zero means 2 s, the shortest that the provider advises, or Timeout if that
+	// is shorter.
 	MinInterval time.Duration
 	// Remember is how many finished verifications are kept to answer a late
 	// Wait. Zero means 10,000.
@@ -87,20 +88,16 @@ func (cfg PollerConfig) validate() (PollerConfig, error) {
 			return cfg, transport.ConfigError(provider, f.name, fmt.Sprintf("must be between 1 and %d", maxLimit))
 		}
 	}
-	for _, f := range []struct {
-		name  string
-		value *time.Duration
-		def   time.Duration
-	}{
-		{"Timeout", &cfg.Timeout, defaultTimeout},
-		{"MinInterval", &cfg.MinInterval, defaultMinInterval},
-	} {
-		if *f.value < 0 {
-			return cfg, transport.ConfigError(provider, f.name, "must not be negative")
-		}
-		if *f.value == 0 {
-			*f.value = f.def
-		}
+	switch {
+	case cfg.Timeout < 0:
+		return cfg, transport.ConfigError(provider, "Timeout", "must not be negative")
+	case cfg.MinInterval < 0:
+		return cfg, transport.ConfigError(provider, "MinInterval", "must not be negative")
+	case cfg.Timeout == 0:
+		cfg.Timeout = defaultTimeout
+	}
+	if cfg.MinInterval == 0 {
+		cfg.MinInterval = min(defaultMinInterval, cfg.Timeout)
 	}
 	if cfg.MinInterval > cfg.Timeout {
 		return cfg, transport.ConfigError(provider, "MinInterval", "must not exceed Timeout")

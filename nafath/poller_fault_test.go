@@ -377,8 +377,11 @@ func TestPollerConfigIsChecked(t *testing.T) {
 		require.ErrorIs(t, err, kyckit.ErrInvalid)
 		assert.True(t, strings.Contains(err.Error(), field+" "), err)
 	}
-	_, err = nafath.NewPoller(nafath.PollerConfig{Client: client, Timeout: time.Second})
+	_, err = nafath.NewPoller(nafath.PollerConfig{Client: client, Timeout: time.Second, MinInterval: 2 * time.Second})
 	require.ErrorContains(t, err, "MinInterval")
+	poller, err := nafath.NewPoller(nafath.PollerConfig{Client: client, Timeout: time.Second})
+	require.NoError(t, err, "a default gives way to what was asked for")
+	require.NoError(t, poller.Close())
 }
 
 func TestAnotherProcessUsesTheTenantsLimit(t *testing.T) {
