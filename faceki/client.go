@@ -14,6 +14,7 @@ import (
 	"github.com/kyckit/kyckit/auth"
 	"github.com/kyckit/kyckit/internal/redact"
 	"github.com/kyckit/kyckit/internal/transport"
+	"github.com/kyckit/kyckit/internal/upload"
 )
 
 const (
@@ -117,7 +118,6 @@ type Client struct {
 	paths    Paths
 	maxImage int64
 	buffer   bool
-	timeout  time.Duration // of one upload
 }
 
 // New validates cfg and returns a Client. Nothing is sent until the first call.
@@ -165,14 +165,7 @@ func New(cfg Config) (*Client, error) {
 	if maxImage == 0 {
 		maxImage = defaultMaxImageBytes
 	}
-	timeout := cfg.HTTP.Timeout
-	if timeout == 0 && cfg.HTTP.Client != nil {
-		timeout = cfg.HTTP.Client.Timeout
-	}
-	if timeout == 0 {
-		timeout = uploadTimeout
-	}
-	return &Client{http: c, paths: cfg.Paths, maxImage: maxImage, buffer: cfg.BufferReaders, timeout: timeout}, nil
+	return &Client{http: c, paths: cfg.Paths, maxImage: maxImage, buffer: cfg.BufferReaders}, nil
 }
 
 // Format implements fmt.Formatter: nothing of the client is printed.
@@ -204,25 +197,29 @@ func (c *Client) do(ctx context.Context, call *transport.Call) (*answer, error) 
 	return &answer{resp, e}, nil
 }
 
+// readGrace is how long a Read of an image in progress is waited for after its
+// call. Readers of memory and of files need microseconds.
+const readGrace = time.Second
+
 // upload makes a call with images, which is never repeated: it costs money and
 // FACEKI has no idempotency key.
-func (c *Client) upload(ctx context.Context, op, path string, u *upload) (*answer, error) {
+func (c *Client) upload(ctx context.Context, op, path string, form *upload.Form) (*answer, error) {
 	a, err := c.do(ctx, &transport.Call{
-		Op: op, Method: http.MethodPost, Path: path, Body: u.body(), Timeout: uploadTimeout,
+		Op: op, Method: http.MethodPost, Path: path, Body: form.Body(), Timeout: uploadTimeout,
 	})
-	failed := u.finish()
+	failed := form.Finish(readGrace)
 	if err == nil {
 		return a, nil
 	}
 	var cause, told *kyckit.Error
-	if errors.As(failed, &cause) && errors.As(err, &told) && told.StatusCode == 0 {
+	if failed != nil && errors.As(err, &told) && told.StatusCode == 0 &&
+		errors.As(unreadable(op, failed, "; the request was not completed"), &cause) {
 		// The image is why there is no answer, and half a request is none.
-		e := *cause
-		e.Attempts = told.Attempts
+		cause.Attempts = told.Attempts
 		if ctx.Err() != nil {
-			e.Err = errors.Join(e.Err, ctx.Err())
+			cause.Err = errors.Join(cause.Err, ctx.Err())
 		}
-		return nil, &e
+		return nil, cause
 	}
 	return nil, err
 }

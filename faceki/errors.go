@@ -92,17 +92,6 @@ func classify(err error, upload bool) error {
 	return &told
 }
 
-// readerError hides the text of a caller's reader, which may hold a file name,
-// from everything but errors.Is and errors.As.
-type readerError struct{ err error }
-
-func (*readerError) Error() string { return "the reader of an image failed" }
-
-func (e *readerError) Unwrap() error { return e.err }
-
-// Format implements fmt.Formatter: the reader's own text is not printed.
-func (e readerError) Format(f fmt.State, _ rune) { redact.Format(f, "faceki.readerError") }
-
 // imageError is the error of an image that cannot be sent.
 func imageError(op, field, reason string, causes ...error) *kyckit.Error {
 	return &kyckit.Error{

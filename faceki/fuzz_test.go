@@ -8,8 +8,8 @@ import (
 	"mime/multipart"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
-	"time"
 
 	"github.com/kyckit/kyckit"
 )
@@ -130,14 +130,16 @@ func FuzzUpload(f *testing.F) {
 		if !sendableField(id) {
 			return
 		}
-		s, err := newSource(t.Context(), "op", "selfie", Image{Name: name, Reader: bytes.NewReader(img)}, 1<<20, false)
+		client := &Client{maxImage: 1 << 20}
+		form, err := client.form(t.Context(), "op", [][2]string{{"record_identifier", id}},
+			[]part{{"selfie", Image{Name: name, Reader: bytes.NewReader(img)}}})
 		if err != nil {
 			return
 		}
-		u := newUpload(t.Context(), "op", time.Minute, [][2]string{{"record_identifier", id}}, []*source{s})
+		u := form.Body()
 		var last []byte
 		for range 2 {
-			body, err := u.open()
+			body, err := u.Open()
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -146,24 +148,25 @@ func FuzzUpload(f *testing.F) {
 				t.Fatal(err)
 			}
 			_ = body.Close()
-			if int64(sent.Len()) != u.length || last != nil && !bytes.Equal(last, sent.Bytes()) {
+			if int64(sent.Len()) != u.Length || last != nil && !bytes.Equal(last, sent.Bytes()) {
 				t.Fatal("another length or another body")
 			}
 			last = sent.Bytes()
 		}
-		form, err := multipart.NewReader(bytes.NewReader(last), u.boundary).ReadForm(1 << 20)
+		_, boundary, _ := strings.Cut(u.ContentType, "boundary=")
+		got, err := multipart.NewReader(bytes.NewReader(last), boundary).ReadForm(1 << 20)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if len(form.Value) != 1 || form.Value["record_identifier"][0] != id || len(form.File) != 1 {
+		if len(got.Value) != 1 || got.Value["record_identifier"][0] != id || len(got.File) != 1 {
 			t.Fatal("other parts")
 		}
-		file, err := form.File["selfie"][0].Open()
+		file, err := got.File["selfie"][0].Open()
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := io.ReadAll(file)
-		if err != nil || !bytes.Equal(got, img) {
+		b, err := io.ReadAll(file)
+		if err != nil || !bytes.Equal(b, img) {
 			t.Fatal("another image")
 		}
 	})

@@ -172,7 +172,7 @@ func chain(err error) string {
 			out += chain(inner)
 		}
 	case interface{ Unwrap() error }:
-		if fmt.Sprintf("%T", err) != "*faceki.readerError" {
+		if fmt.Sprintf("%T", err) != "*upload.ReaderError" {
 			out += chain(e.Unwrap())
 		}
 	}

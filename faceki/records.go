@@ -97,11 +97,11 @@ func (c *Client) SearchByFace(ctx context.Context, selfie Image) ([]Record, erro
 	if err := ctx.Err(); err != nil {
 		return nil, contextError(op, err)
 	}
-	s, err := newSource(ctx, op, "selfie", selfie, c.maxImage, c.buffer)
+	form, err := c.form(ctx, op, nil, []part{{"selfie", selfie}})
 	if err != nil {
 		return nil, err
 	}
-	a, err := c.upload(ctx, op, c.paths.SearchByFace, newUpload(ctx, op, c.timeout, nil, []*source{s}))
+	a, err := c.upload(ctx, op, c.paths.SearchByFace, form)
 	if errors.Is(err, kyckit.ErrNotFound) && isCode(err, "8013") {
 		return nil, nil
 	}

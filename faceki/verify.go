@@ -78,12 +78,11 @@ func (c *Client) verify(ctx context.Context, params VerifyParams, id string) (*R
 	case len(params.Documents) == 0 || len(params.Documents) > maxDocuments:
 		return nil, transport.InputError(provider, op, "Documents must be one to three")
 	}
-	images, err := c.sources(ctx, op, params)
+	form, err := c.form(ctx, op, [][2]string{{"workflowId", params.WorkflowID}, {"record_identifier", id}}, params.images())
 	if err != nil {
 		return nil, err
 	}
-	u := newUpload(ctx, op, c.timeout, [][2]string{{"workflowId", params.WorkflowID}, {"record_identifier", id}}, images)
-	a, err := c.upload(ctx, op, c.paths.Verify, u)
+	a, err := c.upload(ctx, op, c.paths.Verify, form)
 	if err != nil {
 		return nil, err
 	}
@@ -114,27 +113,16 @@ func own(records []Record, id string) (Record, bool) {
 	}
 }
 
-func (c *Client) sources(ctx context.Context, op string, params VerifyParams) ([]*source, error) {
-	type named struct {
-		field string
-		image Image
-	}
-	list := []named{{"selfie", params.Selfie}}
-	for i, d := range params.Documents {
-		list = append(list, named{fmt.Sprintf("document_%d_front", i+1), d.Front})
+// images lists what is to be sent under the names of the form.
+func (p VerifyParams) images() []part {
+	list := []part{{"selfie", p.Selfie}}
+	for i, d := range p.Documents {
+		list = append(list, part{fmt.Sprintf("document_%d_front", i+1), d.Front})
 		if d.Back.Reader != nil {
-			list = append(list, named{fmt.Sprintf("document_%d_back", i+1), d.Back})
+			list = append(list, part{fmt.Sprintf("document_%d_back", i+1), d.Back})
 		}
 	}
-	images := make([]*source, 0, len(list))
-	for _, n := range list {
-		s, err := newSource(ctx, op, n.field, n.image, c.maxImage, c.buffer)
-		if err != nil {
-			return nil, err
-		}
-		images = append(images, s)
-	}
-	return images, nil
+	return list
 }
 
 // sendableField reports whether s can be a text part.

@@ -11,6 +11,7 @@ import (
 	"github.com/kyckit/kyckit"
 	"github.com/kyckit/kyckit/internal/redact"
 	"github.com/kyckit/kyckit/internal/transport"
+	"github.com/kyckit/kyckit/internal/upload"
 )
 
 // Request is a call of any resource, for Do.
@@ -95,14 +96,14 @@ func (c *Client) call(ctx context.Context, r Request) (*transport.Response, erro
 		Query:      r.Query,
 		Repeatable: r.Repeatable,
 	}
-	var up *upload
+	var form *upload.Form
 	switch body := r.Body.(type) {
 	case nil:
 	case *File:
-		if up, err = newUpload(ctx, c.uploadLimit, call.Op, body); err != nil {
+		if form, err = newForm(call.Op, body); err != nil {
 			return nil, err
 		}
-		call.Body, call.Timeout, call.Repeatable = up.body(), uploadTimeout, false
+		call.Body, call.Timeout, call.Repeatable = form.Body(), uploadTimeout, false
 	default:
 		if call.Body, err = transport.JSONBody(r.Body); err != nil {
 			return nil, transport.InputError(provider, call.Op, "the input cannot be encoded as JSON")
@@ -110,9 +111,12 @@ func (c *Client) call(ctx context.Context, r Request) (*transport.Response, erro
 	}
 	resp, err := c.http.Do(ctx, call)
 	if err != nil {
-		return nil, up.explain(call.Op, withFields(err))
+		err = withFields(err)
 	}
-	return resp, nil
+	if form != nil {
+		err = finish(call.Op, form, err)
+	}
+	return resp, err
 }
 
 // operation names a call in errors and logs.

@@ -66,7 +66,6 @@ type Client struct {
 	prefix       string
 	entitlements EntitlementLists
 	maxPages     int
-	uploadLimit  time.Duration // as the transport counts it
 }
 
 // Format implements fmt.Formatter and shows the type's name only.
@@ -116,13 +115,6 @@ func New(cfg Config) (*Client, error) {
 		return nil, ownError(err)
 	}
 	c := &Client{prefix: prefix, entitlements: cfg.EntitlementLists, maxPages: cfg.MaxPages}
-	c.uploadLimit = cfg.HTTP.Timeout
-	if c.uploadLimit == 0 && cfg.HTTP.Client != nil {
-		c.uploadLimit = cfg.HTTP.Client.Timeout
-	}
-	if c.uploadLimit == 0 {
-		c.uploadLimit = uploadTimeout
-	}
 	if c.maxPages == 0 {
 		c.maxPages = defaultMaxPages
 	}

@@ -1,21 +1,17 @@
 package kycjwt
 
 import (
-	"bytes"
-	"context"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
-	"mime/multipart"
-	"net/textproto"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/kyckit/kyckit"
 	"github.com/kyckit/kyckit/internal/redact"
-	"github.com/kyckit/kyckit/internal/transport"
+	"github.com/kyckit/kyckit/internal/upload"
 )
 
 // uploadTimeout is the default for one try of an upload.
@@ -34,8 +30,9 @@ type File struct {
 	// Reader supplies the file. It is read from its current position and not
 	// closed. With an io.Seeker an upload that met an expired token is replayed
 	// after the login; otherwise it ends in kyckit.ErrUnauthorized and the
-	// caller opens the file anew. When the call's context ends during a Read, the
-	// call returns at once and one goroutine waits for that Read to return.
+	// caller opens the file anew. It must not be used elsewhere during the call.
+	// When the call's context ends during a Read, the call waits for that Read
+	// for a tenth of a second and then leaves it to return by itself.
 	Reader io.Reader
 	// Size is the length of the file in bytes. Zero means unknown: the form is
 	// then sent without a Content-Length. A Reader that yields more or less
@@ -60,32 +57,8 @@ func (Field) Format(f fmt.State, _ rune) { redact.Format(f, "kycjwt.Field") }
 // LogValue implements slog.LogValuer.
 func (Field) LogValue() slog.Value { return redact.Value("kycjwt.Field") }
 
-// upload is a form on its way. Its parts around the file are written once;
-// each send reads them and the file again.
-type upload struct {
-	ctx         context.Context // the call's; an upload lives as long as its call
-	limit       time.Duration   // of one send
-	contentType string
-	head, tail  []byte
-	file        io.Reader
-	seeker      io.Seeker // nil when the file can be read once only
-	start       int64
-	size        int64 // 0 when unknown
-
-	reading chan struct{}              // holds one value while the file is read or rewound
-	current atomic.Pointer[uploadBody] // the send that may read the file
-	failure atomic.Pointer[error]      // what the file's reader said, or one of the errors below
-}
-
-var (
-	errShort = errors.New("the file is shorter than its Size")
-	errLong  = errors.New("the file is longer than its Size")
-	errCount = errors.New("the file's reader returned an impossible count")
-	errLate  = errors.New("the send took too long")
-	errStale = errors.New("another send reads the file")
-)
-
-func newUpload(ctx context.Context, limit time.Duration, op string, f *File) (*upload, error) {
+// newForm makes the form of a file.
+func newForm(op string, f *File) (*upload.Form, error) {
 	switch {
 	case f == nil || f.Reader == nil:
 		return nil, invalid(op, "File.Reader is required")
@@ -99,120 +72,50 @@ func newUpload(ctx context.Context, limit time.Duration, op string, f *File) (*u
 			return nil, invalid(op, "File.Field, Name and ContentType must not hold control characters")
 		}
 	}
-	u := &upload{ctx: ctx, limit: limit, file: f.Reader, size: f.Size, reading: make(chan struct{}, 1)}
-	if s, ok := f.Reader.(io.Seeker); ok {
-		// A pipe has a Seek that fails; it is then a plain reader.
-		if at, err := s.Seek(0, io.SeekCurrent); err == nil {
-			u.seeker, u.start = s, at
-		}
-	}
-	var form bytes.Buffer
-	w := multipart.NewWriter(&form)
-	u.contentType = w.FormDataContentType()
+	form := upload.New()
 	for _, field := range f.Fields {
-		if err := w.WriteField(field.Name, field.Value); err != nil {
-			return nil, invalid(op, "a form field cannot be encoded")
-		}
+		form.Field(field.Name, field.Value, "")
 	}
-	name, contentType := f.Field, f.ContentType
-	if name == "" {
-		name = "file"
+	source, err := form.Source(cmp.Or(f.Field, "file"), f.Reader)
+	if err != nil {
+		return nil, unreadableFile(op, err)
 	}
-	if contentType == "" {
-		contentType = "application/octet-stream"
+	if source.Size = f.Size; f.Size == 0 {
+		source.Size = -1
 	}
-	header := textproto.MIMEHeader{
-		"Content-Disposition": {multipart.FileContentDisposition(name, f.Name)},
-		"Content-Type":        {contentType},
-	}
-	if _, err := w.CreatePart(header); err != nil {
-		return nil, invalid(op, "the form cannot be encoded")
-	}
-	u.head = bytes.Clone(form.Bytes())
-	form.Reset()
-	if err := w.Close(); err != nil {
-		return nil, invalid(op, "the form cannot be encoded")
-	}
-	u.tail = bytes.Clone(form.Bytes())
-	return u, nil
+	form.File(source, f.Name, cmp.Or(f.ContentType, "application/octet-stream"))
+	return form, nil
 }
 
-func (u *upload) body() transport.Body {
-	length := int64(-1)
-	if u.size > 0 {
-		length = int64(len(u.head)+len(u.tail)) + u.size
-	}
-	return transport.Body{ContentType: u.contentType, Open: u.open, Length: length, OneShot: u.seeker == nil}
-}
+// readGrace is how long a Read of the file in progress is waited for after its
+// call. Readers of memory and of files need microseconds.
+const readGrace = 100 * time.Millisecond
 
-// open starts the form anew. An earlier send, which net/http may still be
-// reading, gets no more of the file.
-func (u *upload) open() (io.ReadCloser, error) {
-	b := &uploadBody{u: u, head: u.head, tail: u.tail, left: u.size, closed: make(chan struct{})}
-	u.current.Store(b)
-	if u.seeker != nil {
-		if err := u.acquire(b); err != nil {
-			return nil, err
-		}
-		defer u.release()
-		if _, err := u.seeker.Seek(u.start, io.SeekStart); err != nil {
-			return nil, u.fail(err)
-		}
-	}
-	return b, nil
-}
-
-// acquire waits until nobody reads the file, which a Read that hangs may
-// prevent for ever.
-func (u *upload) acquire(b *uploadBody) error {
-	select {
-	case u.reading <- struct{}{}:
-		return nil
-	case <-u.ctx.Done():
-		return u.ctx.Err()
-	case <-b.late:
-		return errLate
-	case <-b.closed:
-		return errStale
-	}
-}
-
-func (u *upload) release() { <-u.reading }
-
-// fail remembers why the file could not be read.
-func (u *upload) fail(err error) error {
-	u.failure.Store(&err)
-	return err
-}
-
-// explain replaces the error of an upload that its own reader broke off. The
-// form was then incomplete, so there was nothing for the provider to accept.
-func (u *upload) explain(op string, err error) error {
-	if u == nil {
-		return err
-	}
-	failure := u.failure.Load()
+// finish ends an upload. Where its reader broke it off, that replaces the
+// error: the form was incomplete, so there was nothing for the provider to
+// accept.
+func finish(op string, form *upload.Form, err error) error {
+	failed := form.Finish(readGrace)
 	var e *kyckit.Error
-	if failure == nil || errors.As(err, &e) && e.StatusCode != 0 {
+	if failed == nil || err == nil || errors.As(err, &e) && e.StatusCode != 0 {
 		return err
 	}
-	cause := *failure
-	reason := "the file cannot be read to its end; the upload was broken off"
-	if cause == errShort || cause == errLong { //nolint:errorlint // set below, never wrapped
-		reason = cause.Error() + "; the upload was broken off"
-	}
-	failed := &kyckit.Error{Provider: provider, Op: op, Kind: kyckit.ErrInvalid, Reason: reason, Err: readerError{cause}}
+	broken := unreadableFile(op, failed)
 	if e != nil {
-		failed.Attempts = e.Attempts
+		broken.Attempts = e.Attempts
 	}
-	return failed
+	return broken
 }
 
-// readerError hides the text of the caller's reader, which may name files,
-// and keeps the error itself for errors.Is.
-type readerError struct{ cause error }
-
-func (readerError) Error() string   { return "the file's reader failed" }
-func (e readerError) Unwrap() error { return e.cause }
-
-func (readerError) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, readerError{}.Error()) }
+func unreadableFile(op string, cause error) *kyckit.Error {
+	reason := "the file cannot be read to its end"
+	switch {
+	case errors.Is(cause, upload.ErrShort):
+		reason = "the file is shorter than its Size"
+	case errors.Is(cause, upload.ErrLong):
+		reason = "the file is longer than its Size"
+	}
+	e := invalid(op, reason+"; the upload was broken off")
+	e.Err = cause
+	return e
+}

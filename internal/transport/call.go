@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"sync/atomic"
 	"time"
 
 	"github.com/kyckit/kyckit"
@@ -44,7 +45,9 @@ type Call struct {
 type Body struct {
 	ContentType string
 	Bytes       []byte
-	// Open starts the body anew; it is called once a send.
+	// Open starts the body anew; it is called once a send. Close, which comes
+	// from another goroutine when the time for the send is over, must end a Read
+	// in progress.
 	Open func() (io.ReadCloser, error)
 	// Length is the length of what Open reads, or -1 when unknown.
 	Length int64
@@ -84,6 +87,7 @@ type state struct {
 	call   *Call
 	tries  int
 	wait   time.Duration
+	body   atomic.Pointer[io.ReadCloser] // what Body.Open returned last
 }
 
 type stateKey struct{}
@@ -183,6 +187,8 @@ func (b Body) attach(req *http.Request) error {
 		}
 		b.Length = int64(len(b.Bytes))
 		b.Open = func() (io.ReadCloser, error) { return newBuffered(b.Bytes), nil }
+	} else {
+		b.Open = stateOf(req.Context()).track(b.Open)
 	}
 	body, err := b.Open()
 	if err != nil {
@@ -193,6 +199,17 @@ func (b Body) attach(req *http.Request) error {
 		req.GetBody = b.Open
 	}
 	return nil
+}
+
+// track remembers what open returned last.
+func (st *state) track(open func() (io.ReadCloser, error)) func() (io.ReadCloser, error) {
+	return func() (io.ReadCloser, error) {
+		body, err := open()
+		if err == nil {
+			st.body.Store(&body)
+		}
+		return body, err
+	}
 }
 
 // Decode reads the body as JSON into v. Unknown fields are ignored. The error

@@ -253,6 +253,42 @@ func TestTryTimeout(t *testing.T) {
 	})
 }
 
+// net/http waits for a Read of the body in progress even when the time is over,
+// also of a body that it opened anew, or whose Close the caller's transport hides.
+func TestABodyThatHangsEndsWithItsTry(t *testing.T) {
+	for name, change := range map[string]func(*http.Request){
+		"as it is": func(*http.Request) {},
+		"anew":     func(r *http.Request) { r.Body, _ = r.GetBody() },
+		"hidden":   func(r *http.Request) { r.Body = io.NopCloser(r.Body) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := fake(t, kyctest.Options{InMemory: true})
+				hc := *s.Client()
+				base := hc.Transport
+				hc.Transport = roundTrip(func(r *http.Request) (*http.Response, error) {
+					r = r.Clone(r.Context())
+					change(r)
+					return base.RoundTrip(r)
+				})
+				c, err := transport.New(transport.Config{Provider: "test", BaseURL: s.URL, HTTP: kyckit.HTTP{Client: &hc}})
+				require.NoError(t, err)
+				start := time.Now()
+				_, err = c.Do(t.Context(), &transport.Call{
+					Op: "start", Method: http.MethodPost, Path: "/start", Timeout: 5 * time.Second,
+					Body: transport.Body{Length: -1, Open: func() (io.ReadCloser, error) {
+						r, w := io.Pipe() // its Read ends with Close only
+						t.Cleanup(func() { _ = w.Close() })
+						return r, nil
+					}},
+				})
+				require.ErrorIs(t, err, kyckit.ErrOutcomeUnknown)
+				assert.Equal(t, 5*time.Second, time.Since(start))
+			})
+		})
+	}
+}
+
 func TestHugeAnswer(t *testing.T) {
 	s := fake(t, kyctest.Options{})
 	c := newClient(t, s, kyckit.HTTP{MaxResponseBytes: 1 << 20})

@@ -30,6 +30,11 @@ func (t *try) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	ctx, cancel := context.WithTimeoutCause(req.Context(), timeout, errTryTimeout)
 	defer cancel()
+	if st != nil && st.body.Load() != nil {
+		// net/http waits for a Read of the body in progress even when the time
+		// is over. It may be of a body that net/http opened anew by itself.
+		defer context.AfterFunc(ctx, func() { _ = (*st.body.Load()).Close() })()
+	}
 
 	start := time.Now()
 	resp, err := t.base.RoundTrip(req.WithContext(ctx))
