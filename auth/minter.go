@@ -43,8 +43,8 @@ type MinterConfig struct {
 // HS256 that hold iss, exp and personId. It is immutable and safe for
 // concurrent use; its key cannot be printed.
 type Minter struct {
-	// A closure, so that nothing that walks structures finds the key.
-	mint func(personID string, bound bool, ttl time.Duration) (Token, error)
+	maxTTL time.Duration
+	signer *signer // its keys are out of reach of anything that walks structures
 }
 
 // NewMinter returns a Minter.
@@ -69,19 +69,10 @@ func NewMinter(cfg MinterConfig) (*Minter, error) {
 	if err != nil {
 		return nil, transport.ConfigError(provider, "Issuer", "cannot be encoded")
 	}
-	s := newSigner([]byte(cfg.Secret.Reveal()), `{"iss":`+string(issuer)+`,"exp":`)
-	return &Minter{mint: func(personID string, bound bool, ttl time.Duration) (Token, error) {
-		switch {
-		case ttl < time.Second:
-			return Token{}, transport.InputError(provider, opMint, "ttl must be at least a second")
-		case ttl > maxTTL:
-			return Token{}, transport.InputError(provider, opMint, "ttl is above MaxTTL")
-		case bound && !validPersonID(personID):
-			return Token{}, transport.InputError(provider, opMint, "personId must be 1 to 64 of the characters A-Z a-z 0-9 . - _")
-		}
-		exp := time.Now().Add(ttl).Unix()
-		return Token{Access: kyckit.NewSecret(s.sign(personID, exp)), Type: bearer, Expiry: time.Unix(exp, 0)}, nil
-	}}, nil
+	return &Minter{
+		maxTTL: maxTTL,
+		signer: newSigner([]byte(cfg.Secret.Reveal()), `{"iss":`+string(issuer)+`,"exp":`),
+	}, nil
 }
 
 // Mint returns a token for one person that expires after ttl, cut to the full
@@ -90,21 +81,29 @@ func NewMinter(cfg MinterConfig) (*Minter, error) {
 // punctuation; it is not checked further. The error is a *kyckit.Error of kind
 // [kyckit.ErrInvalid].
 func (m *Minter) Mint(personID string, ttl time.Duration) (Token, error) {
-	return m.call(personID, true, ttl)
+	return m.mint(personID, true, ttl)
 }
 
 // MintUnbound returns a token without a personId, which is good for every
 // person. It is for calls that a backend makes itself and for tests; an app
 // gets a token of [Minter.Mint]. The limits of ttl and the error are the same.
 func (m *Minter) MintUnbound(ttl time.Duration) (Token, error) {
-	return m.call("", false, ttl)
+	return m.mint("", false, ttl)
 }
 
-func (m *Minter) call(personID string, bound bool, ttl time.Duration) (Token, error) {
-	if m.mint == nil {
+func (m *Minter) mint(personID string, bound bool, ttl time.Duration) (Token, error) {
+	switch {
+	case m.signer == nil:
 		return Token{}, transport.InputError(provider, opMint, "the Minter was not made by NewMinter")
+	case ttl < time.Second:
+		return Token{}, transport.InputError(provider, opMint, "ttl must be at least a second")
+	case ttl > m.maxTTL:
+		return Token{}, transport.InputError(provider, opMint, "ttl is above MaxTTL")
+	case bound && !validPersonID(personID):
+		return Token{}, transport.InputError(provider, opMint, "personId must be 1 to 64 of the characters A-Z a-z 0-9 . - _")
 	}
-	return m.mint(personID, bound, ttl)
+	exp := time.Now().Add(ttl).Unix()
+	return Token{Access: kyckit.NewSecret(m.signer.sign(personID, exp)), Type: bearer, Expiry: time.Unix(exp, 0)}, nil
 }
 
 // Format implements fmt.Formatter: every verb writes a redacted form.
@@ -129,7 +128,8 @@ func validPersonID(s string) bool {
 }
 
 // signer holds what is the same in every token: the encoded beginning and the
-// key, hashed.
+// key, hashed. The key itself lives in the pool's closure, keyed states in the
+// pool.
 type signer struct {
 	prefix string // encoded header, dot, encoded beginning of the claims
 	rest   string // the one or two bytes of the beginning that do not fill a base64 group

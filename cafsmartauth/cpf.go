@@ -18,33 +18,22 @@ const (
 // cpfDigits is how many digits a CPF has.
 const cpfDigits = 11
 
-// normalise returns the 11 digits of a CPF. Punctuation is removed where it
+// digits returns the 11 digits of a CPF. Punctuation is removed where it
 // belongs: dots after the third and the sixth digit and a dash after the ninth,
 // each of them optional. Anything else, digits of other scripts and white space
 // included, is refused. Leading zeros are part of the number.
-//
-// A CPF of bare digits is returned as it is, without a copy.
-func normalise(cpf string) (digits string, ok bool) {
-	if len(cpf) < cpfDigits || len(cpf) > cpfDigits+3 {
-		return "", false
+func digits(cpf string) (d [cpfDigits]byte, ok bool) {
+	if len(cpf) > cpfDigits+3 {
+		return d, false
 	}
-	if len(cpf) == cpfDigits {
-		for i := range cpfDigits {
-			if cpf[i]-'0' > 9 {
-				return "", false
-			}
-		}
-		return cpf, true
-	}
-	var buf [cpfDigits]byte
 	n := 0
 	for i := range len(cpf) {
 		c := cpf[i]
 		if c >= '0' && c <= '9' {
 			if n == cpfDigits {
-				return "", false
+				return d, false
 			}
-			buf[n] = c
+			d[n] = c
 			n++
 			continue
 		}
@@ -52,10 +41,24 @@ func normalise(cpf string) (digits string, ok bool) {
 		atDot := c == '.' && (n == 3 || n == 6)
 		atDash := c == '-' && n == 9
 		if !atDot && !atDash || cpf[i-1] < '0' || cpf[i-1] > '9' {
-			return "", false
+			return d, false
 		}
 	}
-	return string(buf[:]), n == cpfDigits
+	return d, n == cpfDigits
+}
+
+// normalise is digits as a string. A CPF of bare digits is returned as it is,
+// without a copy.
+func normalise(cpf string) (string, bool) {
+	d, ok := digits(cpf)
+	switch {
+	case !ok:
+		return "", false
+	case len(cpf) == cpfDigits:
+		return cpf, true
+	default:
+		return string(d[:]), true
+	}
 }
 
 // punctuate writes 11 digits as ddd.ddd.ddd-dd.
@@ -86,22 +89,30 @@ func checkDigit(digits string) byte {
 	return '0'
 }
 
+// written is a CPF in one of the forms. An array, so that minting a token need
+// not allocate for it.
+type written struct {
+	text [cpfDigits + 3]byte
+	n    int
+}
+
 // person returns a CPF in the configured form, and why it is refused. The
 // reason never quotes the number.
-func (c *Client) person(cpf string) (formed, reason string) {
-	digits, ok := normalise(cpf)
+func (c *Client) person(cpf string) (w written, reason string) {
+	d, ok := digits(cpf)
 	switch {
 	case !ok:
-		return "", "is not a CPF of 11 digits"
-	case c.checkCPF && !checkDigits(digits):
-		return "", "is a CPF with wrong check digits"
+		return w, "is not a CPF of 11 digits"
+	case c.checkCPF && !checkDigits(string(d[:])):
+		return w, "is a CPF with wrong check digits"
 	}
 	switch c.cpfForm {
 	case CPFPunctuated:
-		return punctuate(digits), ""
+		w.n = copy(w.text[:], punctuate(string(d[:])))
 	case CPFAsGiven:
-		return cpf, ""
+		w.n = copy(w.text[:], cpf)
 	default:
-		return digits, ""
+		w.n = copy(w.text[:], d[:])
 	}
+	return w, ""
 }

@@ -117,7 +117,7 @@ func (c *Client) identity(p IdentityParams) (in identityBody, reason string) {
 	case p.Email != "" && !email(p.Email):
 		return in, "Email must be one bare address"
 	}
-	in = identityBody{Name: p.Name, PersonID: person, ImageURL: p.ImageURL, Email: p.Email}
+	in = identityBody{Name: p.Name, PersonID: string(person.text[:person.n]), ImageURL: p.ImageURL, Email: p.Email}
 	if p.Phone != "" {
 		phone, ok := phoneDigits(p.Phone)
 		switch {

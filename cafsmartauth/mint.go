@@ -23,7 +23,7 @@ func (c *Client) Mint(personID string, ttl time.Duration) (auth.Token, error) {
 	if reason != "" {
 		return auth.Token{}, transport.InputError(provider, opMint, "personID "+reason)
 	}
-	t, err := c.minter.Mint(person, ttl)
+	t, err := c.minter.Mint(string(person.text[:person.n]), ttl)
 	return t, mintError(err)
 }
 
