@@ -196,7 +196,7 @@ func (c *ClientCert) reload(force bool) error {
 
 func (c *ClientCert) use(r *certRules) {
 	c.tried = r.content
-	c.polled.Store(time.Now().UnixNano())
+	c.polled.Store(r.cfg.Now().UnixNano())
 	c.rules.Store(r)
 	c.warnOfStore(r)
 }
@@ -211,8 +211,9 @@ func (c *ClientCert) current() *certRules {
 	if r == nil || r.cfg.PollInterval < 0 {
 		return r
 	}
-	now, last := time.Now().UnixNano(), c.polled.Load()
-	if now-last < int64(r.cfg.PollInterval) || !c.polled.CompareAndSwap(last, now) {
+	now, last := r.cfg.Now().UnixNano(), c.polled.Load()
+	// A clock that was set back must not put the next look off.
+	if since := now - last; since >= 0 && since < int64(r.cfg.PollInterval) || !c.polled.CompareAndSwap(last, now) {
 		return r
 	}
 	c.mu.Lock()

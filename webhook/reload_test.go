@@ -212,6 +212,26 @@ func TestReloadKeepsTheLastGood(t *testing.T) {
 	require.NoError(t, c.Authenticate(renewed))
 }
 
+func TestPollingFollowsTheConfiguredClock(t *testing.T) {
+	ca, now := webhooktest.NewCA(t, "CA"), time.Now()
+	id := ca.Issue(webhooktest.Leaf{})
+	file := filepath.Join(t.TempDir(), "crl.pem")
+	write := func(revoked ...*x509.Certificate) {
+		require.NoError(t, os.WriteFile(file, ca.CRL(webhooktest.CRL{Revoked: revoked}), 0o600))
+	}
+	write()
+	c := clientCert(t, webhook.ClientCertConfig{CA: ca.PEM(), CRLFile: file, Now: func() time.Time { return now }})
+	write(id.Certificate)
+	now = now.Add(59 * time.Second)
+	require.NoError(t, c.Authenticate(shown(id)), "not due yet")
+	now = now.Add(time.Second)
+	require.ErrorIs(t, c.Authenticate(shown(id)), webhook.ErrCertificate)
+
+	write()
+	now = now.Add(-30 * time.Minute)
+	require.NoError(t, c.Authenticate(shown(id)), "a clock that was set back")
+}
+
 func TestExpiryWarnings(t *testing.T) {
 	ca, now := webhooktest.NewCA(t, "CA"), time.Now()
 	id := ca.Issue(webhooktest.Leaf{NotAfter: now.Add(40 * 24 * time.Hour)})
