@@ -76,7 +76,8 @@ func (s *Sealer) Seal(tx Transaction) (string, error) {
 // transaction, or was sealed under another key.
 func (s *Sealer) Open(sealed string) (Transaction, error) {
 	encoded, ok := strings.CutPrefix(sealed, sealPrefix)
-	if !ok || len(sealed) > maxSealedSize {
+	// The decoder skips line breaks, which Seal never writes.
+	if !ok || len(sealed) > maxSealedSize || strings.ContainsAny(encoded, "\r\n") {
 		return Transaction{}, errSealed()
 	}
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(encoded)

@@ -44,7 +44,7 @@ func TestSeal(t *testing.T) {
 		_, err := rotated.Open(string(changed))
 		require.ErrorIs(t, err, kyckit.ErrInvalid, "byte %d", i)
 	}
-	for _, bad := range []string{"", "nafath1.", "nafath2." + text[8:], text + "A", text[:len(text)-1], strings.Repeat("A", 1<<20)} {
+	for _, bad := range []string{"", "nafath1.", "nafath2." + text[8:], text + "A", text[:len(text)-1], text + "\n", text[:20] + "\r\n" + text[20:], strings.Repeat("A", 1<<20)} {
 		_, err := rotated.Open(bad)
 		require.ErrorIs(t, err, kyckit.ErrInvalid)
 	}
