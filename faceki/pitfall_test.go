@@ -122,6 +122,19 @@ func TestPitfallCodeOneNeverLoops(t *testing.T) {
 	require.NoError(t, err)
 }
 
+// A token that helped ends the matter: when it is refused later, even soon, it
+// is replaced as well.
+func TestPitfallCodeOneTwiceInAMinute(t *testing.T) {
+	fake, client := newFake(t)
+	fake.RefuseInBody(true)
+	for range 3 {
+		_, err := client.Verify(context.Background(), params())
+		require.NoError(t, err)
+		fake.RevokeTokens()
+	}
+	require.Equal(t, 3, fake.Count(facekitest.OpToken))
+}
+
 // In the legacy mode the secret stands in a URL, which net/http puts into its
 // errors.
 func TestPitfallLegacyTokenURLIsNotPrinted(t *testing.T) {

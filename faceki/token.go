@@ -124,12 +124,16 @@ const refusalHolds = time.Minute
 
 func (d *disguise) RoundTrip(req *http.Request) (*http.Response, error) {
 	token := sha256.Sum256([]byte(req.Header.Get("Authorization")))
+	path := req.URL.Path
 	resp, err := d.base.RoundTrip(req)
+	last := d.refused.Load()
 	if err != nil || !saysUnauthorized(resp) {
+		if err == nil && resp.StatusCode < 300 && last != nil && !last.fresh && last.path == path && last.token != token {
+			d.refused.CompareAndSwap(last, nil) // the new token helped: the next refusal is another one's first
+		}
 		return resp, err
 	}
-	now, path := time.Now(), req.URL.Path
-	last := d.refused.Load()
+	now := time.Now()
 	recent := last != nil && last.path == path && now.Sub(last.at) < refusalHolds
 	switch {
 	case recent && last.fresh && last.token == token:
