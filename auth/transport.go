@@ -17,9 +17,9 @@ import (
 //
 // A 401 drops the token if src has a method Invalidate(Token), as [Cache] has,
 // and the request is sent once more with a new one; all requests that were
-// refused together share one exchange. A request whose body cannot be
-// rewound (no GetBody) is not repeated and its 401 returned. A 403 is always
-// returned as it is.
+// refused together share one exchange. A request whose body cannot be rewound
+// (no GetBody, or one that fails) is not repeated and its 401 returned. A 403
+// is always returned as it is.
 //
 // The token goes to https only, loopback aside: any other request fails before
 // it is sent. A redirect to another host or scheme is followed without it. The
@@ -91,16 +91,18 @@ func (t *bearerTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err == nil && !t.drops && fresh.token.Access.Reveal() == g.token.Access.Reveal() {
 		return resp, nil
 	}
+	replay := *req
+	if err == nil && hasBody {
+		body, failed := req.GetBody()
+		if failed != nil {
+			return resp, nil //nolint:nilerr // cannot be rewound after all: the refusal is the answer
+		}
+		replay.Body = body
+	}
 	discard(resp)
 	if err != nil {
 		// Not quite unsent, but refused: nothing came of it.
 		return nil, &transport.NotSentError{Err: err}
-	}
-	replay := *req
-	if hasBody {
-		if replay.Body, err = req.GetBody(); err != nil {
-			return nil, &transport.NotSentError{Err: err}
-		}
 	}
 	// A second 401 is final. The new token stays: that it is the fault of the
 	// token is no longer likely, and each drop costs an exchange.

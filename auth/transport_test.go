@@ -2,6 +2,7 @@ package auth_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -164,6 +165,26 @@ func TestBodyThatCannotBeRewoundIsNotReplayed(t *testing.T) {
 			assert.JSONEq(t, `{"detail":"Unauthorized"}`, string(body))
 		}
 	}
+}
+
+func TestBodyThatFailsToRewindLeavesTheRefusal(t *testing.T) {
+	s := onLoopback(t, authtest.Config{})
+	src, err := s.PasswordLogin(auth.Tuning{})
+	require.NoError(t, err)
+	_, err = src.Token(t.Context())
+	require.NoError(t, err)
+	s.RevokeAll()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.ResourceURL(), strings.NewReader("once"))
+	require.NoError(t, err)
+	req.GetBody = func() (io.ReadCloser, error) { return nil, errors.New("the file is gone") }
+	resp, err := auth.NewTransport(s.Client().Transport, src).RoundTrip(req)
+	require.NoError(t, err)
+	body, err := io.ReadAll(resp.Body)
+	require.NoError(t, err)
+	require.NoError(t, resp.Body.Close())
+	assert.Equal(t, http.StatusUnauthorized, resp.StatusCode)
+	assert.JSONEq(t, `{"detail":"Unauthorized"}`, string(body))
+	assert.Equal(t, 1, s.Count(authtest.OpResource))
 }
 
 func TestBearerGoesToNoOtherHost(t *testing.T) {
