@@ -26,7 +26,7 @@ import (
 func TestMintedTokenIsReadByAnotherLibrary(t *testing.T) {
 	m, err := auth.NewMinter(auth.MinterConfig{Issuer: "invented-client", Secret: kyckit.NewSecret("invented-secret")})
 	require.NoError(t, err)
-	for _, person := range []string{"7", "12345678901", "529.982.247-25"} {
+	for _, person := range []string{"7", "12345678901", "012.345.678-90"} {
 		tok, err := m.Mint(person, time.Hour)
 		require.NoError(t, err)
 		claims := jwt.MapClaims{}
@@ -159,7 +159,7 @@ func readBack(t assert.TestingT, token, secret string) jwt.MapClaims {
 func FuzzMint(f *testing.F) {
 	f.Add(mintIssuer, mintSecret, "12345678901", int64(time.Hour))
 	f.Add("", "s", "1", int64(1))
-	f.Add("a\"\\\u2028<é>\x00", "\x00", "529.982.247-25", int64(time.Second))
+	f.Add("a\"\\\u2028<é>\x00", "\x00", "012.345.678-90", int64(time.Second))
 	f.Add("ab", strings.Repeat("k", 100), "_", int64(24*time.Hour))
 	f.Fuzz(func(t *testing.T, issuer, secret, person string, ttl int64) {
 		m, err := auth.NewMinter(auth.MinterConfig{Issuer: issuer, Secret: kyckit.NewSecret(secret)})
