@@ -57,13 +57,15 @@ type Delivery struct {
 	// it said, in order, for the log.
 	Layers []Layer
 
-	checked bool // the body has passed checkStrict
+	checked []byte // the body that has passed checkStrict
 }
 
 // Decode decodes the body as DecodeStrict does. A body that the handler has
-// checked already is not checked again.
+// checked already is not checked again, unless Handle has put another in its
+// place.
 func (d *Delivery) Decode(v any) error {
-	if d.checked {
+	// A body that Handle has put in the place of the checked one is not it.
+	if n := len(d.Body); n > 0 && n == len(d.checked) && &d.Body[0] == &d.checked[0] {
 		return decodeChecked(d.Body, v)
 	}
 	return DecodeStrict(d.Body, v)

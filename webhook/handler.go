@@ -148,7 +148,7 @@ func (h *handler) serve(r *http.Request, d *Delivery, j *job) (Outcome, error) {
 		if err := checkStrict(d.Body); err != nil {
 			return Malformed, err
 		}
-		d.checked = true
+		d.checked = d.Body
 	}
 	return h.once(context.WithoutCancel(r.Context()), d, j)
 }

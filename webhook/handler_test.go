@@ -308,6 +308,19 @@ func TestEarlyRefusalNamesWhoRefused(t *testing.T) {
 	require.ErrorIs(t, res.Err, ErrCertificate)
 }
 
+func TestDecodeChecksABodyThatHandlePutInPlace(t *testing.T) {
+	twice := []byte(`{"id":1,"ID":2}`)
+	h := newHandler(t, HandlerConfig{Handle: func(_ context.Context, d *Delivery) error {
+		if err := d.Decode(&struct{}{}); err != nil {
+			return errors.New("the body itself is fine")
+		}
+		d.Body = twice // such as what was inside an envelope
+		return d.Decode(&struct{}{})
+	}})
+	assert.Equal(t, http.StatusBadRequest, post(h, `{"envelope":"…"}`).Code)
+	assert.Equal(t, http.StatusBadRequest, post(h, `{"abc":1,"d":2}`).Code, "of the same length")
+}
+
 func TestReadBody(t *testing.T) {
 	for _, size := range []int{0, 1, 511, 512, 513, 16 << 10, 16<<10 + 1, 100_000, 1 << 20} {
 		want := bytes.Repeat([]byte("x"), size)
