@@ -40,8 +40,8 @@ type CacheConfig struct {
 type Tuning struct {
 	// Early is how long before its expiry a token is replaced at the
 	// earliest, at most a fifth of its lifetime. The moment is drawn from the
-	// later half of that span, so that many processes do not ask at once.
-	// Zero means 60 s.
+	// first half of that span, so that many processes do not ask at once, or
+	// from less of it where an exchange takes that long. Zero means 60 s.
 	Early time.Duration
 	// Timeout limits one exchange for a token, its retries included. It is
 	// independent of any caller's context. Zero means 30 s.
@@ -230,8 +230,9 @@ func (*Cache) Format(f fmt.State, _ rune) { redact.Format(f, "auth.Cache") }
 // LogValue implements slog.LogValuer with a redacted form.
 func (*Cache) LogValue() slog.Value { return redact.Value("auth.Cache") }
 
-// adopt makes t the cached token. It is called with mu held.
-func (c *Cache) adopt(t Token) (*entry, error) {
+// adopt makes t, which took that long to get, the cached token. It is called
+// with mu held.
+func (c *Cache) adopt(t Token, took time.Duration) (*entry, error) {
 	access := t.Access.Reveal()
 	now := c.now()
 	if access == "" {
@@ -249,7 +250,10 @@ func (c *Cache) adopt(t Token) (*entry, error) {
 			e.dead = now + life
 		}
 		early := min(c.early, life/5)
-		due = e.dead - early/2 - rand.N(early/2+1) //nolint:gosec // spreads load, hides nothing
+		// The next exchange, likely as slow as this one, should be over before
+		// the token dies: for short lives that matters more than the spread.
+		late := max(early/2, min(early, took+took/2))
+		due = e.dead - late - rand.N(early-late+1) //nolint:gosec // spreads load, hides nothing
 	}
 	e.refreshAt.Store(int64(due))
 	c.current.Store(e)

@@ -109,7 +109,7 @@ func (c *Cache) succeed(ctx context.Context, f *flight, token Token, took time.D
 	if old := c.current.Load(); old != nil && c.now() < old.dead {
 		kind = EventRefreshed
 	}
-	e, err := c.adopt(token)
+	e, err := c.adopt(token, took)
 	if err != nil {
 		c.mu.Unlock()
 		return err

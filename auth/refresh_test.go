@@ -57,6 +57,23 @@ func TestNoCallWaitsWhileATokenIsRefreshed(t *testing.T) {
 	})
 }
 
+func TestShortLivesLeaveTimeForTheRefresh(t *testing.T) {
+	for range 50 { // the moment is drawn at random
+		synctest.Test(t, func(t *testing.T) {
+			s := inMemory(t, authtest.Config{Lifetime: 2 * time.Second, Latency: 200 * time.Millisecond})
+			src, err := s.ClientCredentials(auth.Tuning{})
+			require.NoError(t, err)
+			_, err = src.Token(t.Context())
+			require.NoError(t, err)
+			load(t.Context(), src, 200, 4*time.Second, func(_, took time.Duration, _ auth.Token, err error) {
+				assert.NoError(t, err)
+				assert.Less(t, took, time.Millisecond)
+			})
+			assert.LessOrEqual(t, s.Exchanges(), 4)
+		})
+	}
+}
+
 func TestOldTokenServesWhileTheEndpointIsDown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := inMemory(t, authtest.Config{Lifetime: 40 * time.Second})
