@@ -11,7 +11,8 @@ import (
 type HTTP struct {
 	// Client supplies the transport, cookie jar and timeout. It is copied, not
 	// changed; its CheckRedirect is replaced, because credentials must not
-	// follow a redirect to another host. Nil means a client of the SDK's own
+	// follow a redirect to another host, and a call that must not be repeated
+	// follows none. Nil means a client of the SDK's own
 	// that ignores proxy settings of the environment.
 	Client *http.Client
 	// Logger receives one debug record a try: operation, method, path

@@ -1,6 +1,7 @@
 package cafsmartauth
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -79,6 +80,9 @@ func (NotAuthorizedError) Format(f fmt.State, _ rune) {
 func (NotAuthorizedError) LogValue() slog.Value {
 	return redact.Value("cafsmartauth.NotAuthorizedError")
 }
+
+// MarshalJSON encodes the outcome without the attempt's id.
+func (e NotAuthorizedError) MarshalJSON() ([]byte, error) { return json.Marshal(e.Error()) }
 
 // The refusals that stand before the MAC are made once: refusing a forgery
 // allocates nothing. They are never changed.

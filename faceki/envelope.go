@@ -31,8 +31,8 @@ type envelope struct {
 
 // parseEnvelope reads any of the four. False means that body is none of them.
 func parseEnvelope(body []byte) (envelope, bool) {
-	var keys map[string]json.RawMessage
-	if json.Unmarshal(body, &keys) != nil || keys == nil {
+	keys, ok := members(body)
+	if !ok {
 		return envelope{}, false
 	}
 	errs := keys["errors"]
@@ -72,6 +72,25 @@ func parseEnvelope(body []byte) (envelope, bool) {
 		e.payload = keys["data"]
 	}
 	return e, true
+}
+
+// members returns the members of a JSON object. A key that occurs twice is
+// refused: which one counts decides who passes.
+func members(object []byte) (map[string]json.RawMessage, bool) {
+	var keys map[string]json.RawMessage
+	if json.Unmarshal(object, &keys) != nil || keys == nil {
+		return nil, false
+	}
+	dec := json.NewDecoder(bytes.NewReader(object))
+	_, err := dec.Token() // the opening brace
+	n := 0
+	for ; err == nil && dec.More(); n++ {
+		var value json.RawMessage
+		if _, err = dec.Token(); err == nil {
+			err = dec.Decode(&value)
+		}
+	}
+	return keys, err == nil && n == len(keys)
 }
 
 func firstMessage(errs json.RawMessage) string {

@@ -18,14 +18,14 @@ type rawReader interface{ readRaw(raw json.RawMessage) }
 // each other, because FACEKI's sources disagree on types and its records grow.
 // A value that does not fit leaves its field empty; it is never lost, since the
 // types keep their raw JSON. Keys compare exactly. False means that data is no
-// object.
+// object, or one in which a key occurs twice.
 func decodeLenient(data []byte, v any) bool {
 	return decodeObject(data, reflect.ValueOf(v).Elem())
 }
 
 func decodeObject(data []byte, dst reflect.Value) bool {
-	var keys map[string]json.RawMessage
-	if json.Unmarshal(data, &keys) != nil || keys == nil {
+	keys, ok := members(data)
+	if !ok {
 		return false
 	}
 	t := dst.Type()

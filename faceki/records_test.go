@@ -42,6 +42,20 @@ func TestRecordsNeedAFilter(t *testing.T) {
 	require.Zero(t, fake.Count(facekitest.OpRecords))
 }
 
+// Which of two equal keys counts would decide who passes.
+func TestAKeyThatOccursTwiceIsRefused(t *testing.T) {
+	fake, client := newFake(t)
+	for _, body := range []string{
+		`{"status":true,"code":200,"result":[{"requestId":"r-1","decision":"DECLINED","decision":"ACCEPTED"}]}`,
+		`{"status":false,"status":true,"code":200,"result":[{"requestId":"r-1","decision":"ACCEPTED"}]}`,
+		`{"status":true,"code":5004,"code":200,"result":[{"requestId":"r-1","decision":"ACCEPTED"}]}`,
+	} {
+		fake.Fail(facekitest.OpRecords, 1, kyctest.Fault{Status: http.StatusOK, Body: body})
+		_, err := client.Records(t.Context(), faceki.RecordFilter{RequestID: "r-1"})
+		require.ErrorIs(t, err, kyckit.ErrDecode, body)
+	}
+}
+
 // An empty list and code 8013 are the same answer.
 func TestRecordsNotFound(t *testing.T) {
 	ctx := context.Background()

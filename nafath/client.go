@@ -56,7 +56,7 @@ type Client struct {
 // New validates cfg and returns a Client. The error is a *kyckit.Error of kind
 // ErrInvalid that names the field.
 func New(cfg Config) (*Client, error) {
-	if cfg.Auth == nil {
+	if cache, isCache := cfg.Auth.(*auth.Cache); cfg.Auth == nil || isCache && cache == nil {
 		return nil, transport.ConfigError(provider, "Auth", "is required")
 	}
 	paths, err := cfg.Paths.validate()

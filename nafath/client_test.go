@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/kyckit/kyckit"
+	"github.com/kyckit/kyckit/auth"
 	"github.com/kyckit/kyckit/kyctest"
 	"github.com/kyckit/kyckit/nafath"
 	"github.com/kyckit/kyckit/nafath/nafathtest"
@@ -77,6 +78,7 @@ func TestConfigurationIsRefused(t *testing.T) {
 		"BaseURL":                func(c *nafath.Config) { c.BaseURL = "" },
 		"BaseURL must be https":  func(c *nafath.Config) { c.BaseURL = "http://api.example.com" },
 		"Auth":                   func(c *nafath.Config) { c.Auth = nil },
+		"Auth is required":       func(c *nafath.Config) { c.Auth = (*auth.Cache)(nil) },
 		"Paths.Request":          func(c *nafath.Config) { c.Paths.Request = "request" },
 		"Paths.Status":           func(c *nafath.Config) { c.Paths.Status = "/../status" },
 		"Paths.Details":          func(c *nafath.Config) { c.Paths.Details = "/details" },

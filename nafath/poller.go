@@ -68,8 +68,8 @@ type PollerConfig struct {
 }
 
 func (cfg PollerConfig) validate() (PollerConfig, error) {
-	if cfg.Client == nil {
-		return cfg, transport.ConfigError(provider, "Client", "is required")
+	if cfg.Client == nil || cfg.Client.http == nil {
+		return cfg, transport.ConfigError(provider, "Client", "is required and must come from New")
 	}
 	for _, f := range []struct {
 		name  string

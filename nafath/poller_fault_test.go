@@ -371,6 +371,7 @@ func TestPollerConfigIsChecked(t *testing.T) {
 		"Limits.Details":      {Client: client, Limits: nafath.Limits{Details: -5}},
 		"Remember":            {Client: client, Remember: -1},
 		"Timeout":             {Client: client, Timeout: -time.Second},
+		"Client is":           {Client: &nafath.Client{}},
 		"MinInterval":         {Client: client, MinInterval: -1},
 	} {
 		_, err := nafath.NewPoller(cfg)

@@ -34,7 +34,9 @@ type entry struct {
 //
 // A verification that stays open until PollerConfig.Timeout after its
 // CreatedAt gets a last check; then the error is ErrTimeout, with the last
-// status seen. The prompt may still be open on the phone. When ctx ends the
+// status seen. The prompt may still be open on the phone. Where many are open
+// for the limits, the last check may come late, by up to 3 x pending x 60 s /
+// limit: give ctx a deadline of its own if you cannot wait for it. When ctx ends the
 // error is the context's and the verification stays watched. After Close the
 // error is ErrClosed.
 //

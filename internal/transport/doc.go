@@ -3,7 +3,7 @@
 //
 //	caller's middleware    once a call
 //	retry                  only calls marked repeatable
-//	redirect guard         same scheme, host and method only
+//	redirect guard         repeatable calls, same scheme, host and method only
 //	authorisation          attaches the bearer, replays once after a 401
 //	try                    timeout, size-limited body, one debug record
 //	base transport         the caller's, or the module's own

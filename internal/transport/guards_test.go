@@ -42,6 +42,12 @@ func TestRedirects(t *testing.T) {
 	require.ErrorIs(t, err, kyckit.ErrOutcomeUnknown, "a POST must not turn into a GET")
 	assert.Zero(t, other.Count("thing")+other.Count("start"))
 
+	before := s.Count("start")
+	s.Fail("start", 1, moved(307, "/start"))
+	_, err = c.Do(t.Context(), start())
+	require.ErrorIs(t, err, kyckit.ErrOutcomeUnknown, "not even to the same place")
+	assert.Equal(t, before+1, s.Count("start"))
+
 	s.Fail("thing", 0, moved(302, "/thing/a"))
 	_, err = c.Do(t.Context(), read("a"))
 	require.ErrorIs(t, err, kyckit.ErrDecode, "a loop ends")

@@ -128,11 +128,13 @@ func retryAfter(h http.Header, now time.Time) time.Duration {
 	return 0
 }
 
-// checkRedirect follows a redirect only where it is the same call: same
-// method, scheme and host. Anything else is returned as the answer it is.
+// checkRedirect follows a redirect only where it is the same call, safe to
+// make again: marked repeatable, same method, scheme and host. Anything else is
+// returned as the answer it is.
 func checkRedirect(req *http.Request, via []*http.Request) error {
-	first := via[0]
-	if len(via) > 5 || req.Method != first.Method || req.URL.Scheme != first.URL.Scheme || req.URL.Host != first.URL.Host {
+	first, st := via[0], stateOf(req.Context())
+	same := req.Method == first.Method && req.URL.Scheme == first.URL.Scheme && req.URL.Host == first.URL.Host
+	if len(via) > 5 || !same || st == nil || !st.call.Repeatable {
 		return http.ErrUseLastResponse
 	}
 	return nil
