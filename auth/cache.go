@@ -197,9 +197,17 @@ func (c *Cache) lookup(ctx context.Context) (*entry, error) {
 // refused as soon as they are issued, over and over, are paced like refused
 // credentials.
 func (c *Cache) Invalidate(t Token) {
+	if e := c.current.Load(); e != nil && e.token.Access.Reveal() == t.Access.Reveal() {
+		c.drop(e)
+	}
+}
+
+// drop forgets e if it is still the cached token. It goes by the issue and not
+// by the text: a login may answer with the text it has just given, and a late
+// refusal of the earlier issue must not drop the newer one.
+func (c *Cache) drop(e *entry) {
 	c.mu.Lock()
-	e := c.current.Load()
-	if e == nil || e.token.Access.Reveal() != t.Access.Reveal() {
+	if c.current.Load() != e {
 		c.mu.Unlock()
 		return
 	}

@@ -1,8 +1,14 @@
 package auth_test
 
 import (
+	"context"
+	"net/http"
 	"net/url"
+	"sync"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -121,4 +127,36 @@ func TestIdenticalTokenAfterALoginIsNoFailure(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, first.Access.Reveal(), second.Access.Reveal())
 	assert.Equal(t, 2, s.Exchanges())
+}
+
+func TestLateRefusalKeepsANewerTokenOfTheSameText(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var logins int
+		src, err := auth.NewCache(auth.CacheConfig{Source: auth.SourceFunc(func(context.Context) (auth.Token, error) {
+			logins++
+			time.Sleep(time.Millisecond)
+			return auth.Token{Access: kyckit.NewSecret("same")}, nil
+		})})
+		require.NoError(t, err)
+		var sent atomic.Int64
+		api := roundTripper(func(*http.Request) (*http.Response, error) {
+			time.Sleep(time.Duration(sent.Add(1)) * 10 * time.Millisecond) // one refusal after the other
+			return &http.Response{StatusCode: http.StatusUnauthorized, Body: http.NoBody}, nil
+		})
+		client := auth.NewTransport(api, src)
+		var wg sync.WaitGroup
+		for range 64 {
+			wg.Go(func() {
+				req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://api.example.test/", nil)
+				assert.NoError(t, err)
+				resp, err := client.RoundTrip(req)
+				if assert.NoError(t, err) {
+					assert.Equal(t, http.StatusUnauthorized, resp.StatusCode)
+					assert.NoError(t, resp.Body.Close())
+				}
+			})
+		}
+		wg.Wait()
+		assert.Equal(t, 2, logins, "one at the start, one for all refusals")
+	})
 }

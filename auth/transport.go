@@ -57,6 +57,7 @@ type bearerTransport struct {
 type grant struct {
 	token  Token
 	header []string
+	entry  *entry // of the cache, when the source is one
 }
 
 // Format implements fmt.Formatter: every verb writes a redacted form.
@@ -82,7 +83,11 @@ func (t *bearerTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err != nil || resp.StatusCode != http.StatusUnauthorized {
 		return resp, err
 	}
-	t.invalidate(g.token)
+	if g.entry != nil {
+		t.cache.drop(g.entry) //nolint:contextcheck // serves all callers, not this one
+	} else {
+		t.invalidate(g.token)
+	}
 	hasBody := req.Body != nil && req.Body != http.NoBody
 	if transport.Once(ctx) || hasBody && req.GetBody == nil {
 		return resp, nil
@@ -146,7 +151,7 @@ func (t *bearerTransport) grant(ctx context.Context) (grant, error) {
 		if e.header == nil {
 			return grant{}, unsendable()
 		}
-		return grant{e.token, e.header}, nil
+		return grant{e.token, e.header, e}, nil
 	}
 	token, err := t.fetch(ctx)
 	if err != nil {
@@ -157,9 +162,9 @@ func (t *bearerTransport) grant(ctx context.Context) (grant, error) {
 	}
 	access := token.Access.Reveal()
 	if last := t.last.Load(); last != nil && last.token.Access.Reveal() == access {
-		return grant{token, last.header}, nil
+		return grant{token, last.header, nil}, nil
 	}
-	g := &grant{token, headerOf(access)}
+	g := &grant{token, headerOf(access), nil}
 	if g.header == nil {
 		return grant{}, unsendable()
 	}
