@@ -311,3 +311,16 @@ type closable struct {
 }
 
 func (c *closable) Close() error { c.closed = true; return nil }
+
+// A program with its own http.Client sees why nothing was sent.
+func TestTheReasonForNotSendingIsTold(t *testing.T) {
+	src := auth.SourceFunc(func(context.Context) (auth.Token, error) {
+		return auth.Token{}, &kyckit.Error{Provider: "auth", Op: "token", Kind: kyckit.ErrUnauthorized, Code: "invalid_client"}
+	})
+	client := &http.Client{Transport: auth.NewTransport(nil, src)}
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://kyckit.invalid/", nil)
+	require.NoError(t, err)
+	_, err = client.Do(req)
+	require.ErrorIs(t, err, kyckit.ErrUnauthorized)
+	assert.Contains(t, err.Error(), "request not sent: auth: token: unauthorized (code invalid_client)")
+}

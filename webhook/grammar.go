@@ -10,6 +10,17 @@ import (
 // content holds the texts of a delivery that are signed beside its body.
 type content struct {
 	id, timestamp string
+	at            time.Time // what timestamp says
+}
+
+// setTimestamp takes a timestamp in the scheme's notation and no other.
+func (c *content) setTimestamp(text string, unit TimestampUnit) (ok bool) {
+	if !validTimestamp(text) {
+		return false
+	}
+	c.timestamp = text
+	c.at, ok = parseTimestamp(text, unit)
+	return ok
 }
 
 // signatures is what a signature header says. Its texts point into the header.

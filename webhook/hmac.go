@@ -210,7 +210,8 @@ func (h *hmacAuth) Authenticate(d *Delivery) error {
 		}
 	}
 	if s.TimestampHeader != "" {
-		if c.timestamp, n = single(d, s.TimestampHeader); n != 1 || !validTimestamp(c.timestamp) {
+		text, n := single(d, s.TimestampHeader)
+		if n != 1 || !c.setTimestamp(text, s.TimestampUnit) {
 			return h.badTimestamp
 		}
 	}
@@ -247,8 +248,7 @@ func (h *hmacAuth) groups(d *Delivery, c *content, header string) error {
 			return h.malformed
 		}
 		if s.TimestampKey != "" {
-			c.timestamp = found.timestamp
-			if !validTimestamp(c.timestamp) {
+			if !c.setTimestamp(found.timestamp, s.TimestampUnit) {
 				return h.badTimestamp
 			}
 		}
@@ -302,23 +302,17 @@ func (h *hmacAuth) verify(d *Delivery, c *content, found *signatures) error {
 	return h.badSignature
 }
 
-// accept checks the timestamp, which is proven by now, and notes what is proven.
+// accept checks how old the timestamp is, which is proven by now, and notes what
+// is proven.
 func (h *hmacAuth) accept(d *Delivery, c *content, now time.Time) error {
-	var at time.Time
-	if c.timestamp != "" {
-		var ok bool
-		if at, ok = parseTimestamp(c.timestamp, h.scheme.TimestampUnit); !ok {
-			return h.badTimestamp
-		}
-		if h.tolerance > 0 && !near(at, now, h.tolerance) {
-			return h.staleTimestamp
-		}
+	if c.timestamp != "" && h.tolerance > 0 && !near(c.at, now, h.tolerance) {
+		return h.staleTimestamp
 	}
 	if d.ID == "" {
 		d.ID = c.id
 	}
 	if d.Timestamp.IsZero() {
-		d.Timestamp = at
+		d.Timestamp = c.at
 	}
 	return nil
 }

@@ -309,3 +309,15 @@ func FuzzSignatureHeader(f *testing.F) {
 		_ = fmt.Sprint(err)
 	})
 }
+
+// A timestamp in another notation is refused as such, whatever the signature.
+func TestATimestampInAnotherNotation(t *testing.T) {
+	a, err := NewHMAC(HMACConfig{Scheme: Slack(), Secrets: []kyckit.Secret{kyckit.NewSecret("made-up")}})
+	require.NoError(t, err)
+	for _, ts := range []string{"abc", "1700000000.5", "2026-01-01T00:00:00Z", "-1", "1700000000000000000000"} {
+		err := a.Authenticate(deliver("{}", "X-Slack-Signature", "v0="+strings.Repeat("0", 64), "X-Slack-Request-Timestamp", ts))
+		require.ErrorIs(t, err, ErrTimestamp, ts)
+	}
+	err = a.Authenticate(deliver("{}", "X-Slack-Signature", "v0="+strings.Repeat("0", 64), "X-Slack-Request-Timestamp", "1"))
+	require.ErrorIs(t, err, ErrBadSignature, "how old it is counts only once it is proven")
+}

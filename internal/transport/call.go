@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"net/url"
@@ -110,7 +111,14 @@ func Once(ctx context.Context) bool {
 // NotSentError says that an inner layer failed before anything was sent.
 type NotSentError struct{ Err error }
 
-func (e *NotSentError) Error() string { return "request not sent" }
+// Error names the cause where its text is this module's own.
+func (e *NotSentError) Error() string {
+	var own *kyckit.Error
+	if errors.As(e.Err, &own) {
+		return "request not sent: " + own.Error()
+	}
+	return "request not sent"
+}
 
 // Unwrap returns the cause.
 func (e *NotSentError) Unwrap() error { return e.Err }
