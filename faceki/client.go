@@ -232,6 +232,9 @@ func (a *answer) fail(reason string) error {
 // is neither.
 func (e envelope) records() ([]Record, bool) {
 	raw := e.payload
+	if isLiteral(raw, "null") {
+		return nil, true // as empty as an empty list
+	}
 	var one Record
 	if one.UnmarshalJSON(raw) == nil {
 		if isEmptyObject(raw) {

@@ -65,6 +65,7 @@ func TestRecordsNotFound(t *testing.T) {
 
 	for _, f := range []kyctest.Fault{
 		facekitest.Refusal(8013), facekitest.RefusalStatus(http.StatusNotFound, 8013), facekitest.RefusalWith(200, []any{}),
+		{Status: http.StatusOK, Body: `{"status":true,"code":200,"result":null}`},
 	} {
 		fake.Fail(facekitest.OpRecords, 1, f)
 		_, err = client.Records(ctx, faceki.RecordFilter{RequestID: "nobody"})
