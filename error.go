@@ -59,7 +59,8 @@ type Error struct {
 	// Code is the provider's machine-readable code, if it sent one that looks
 	// like a code.
 	Code string
-	// RequestID is the provider's id of the exchange, if it sent one.
+	// RequestID is the provider's id of the exchange, if it sent one that looks
+	// like an id and not like a person's number.
 	RequestID string
 	// RetryAfter is how long the provider or the client-side pace asks to
 	// wait; 0 when unknown.

@@ -29,7 +29,7 @@ type HTTP struct {
 	MaxResponseBytes int64
 	// Timeout limits one try, reading its answer included. Zero means the
 	// Client's Timeout or, where that is zero too, the operation's own default:
-	// 30 s, or 120 s for calls that upload images.
+	// 30 s, 120 s for uploads, 10 s for token calls.
 	Timeout time.Duration
 	// RequestIDHeader names the response header that carries the provider's id
 	// of the exchange. Empty means the customary "X-Request-Id"; no provider

@@ -5,7 +5,7 @@
 //	NewClientCredentials  OAuth 2.0 client credentials (Nafath's token endpoint)
 //	NewPasswordLogin      a form login without lifetimes or refresh tokens (FastAPI-Users)
 //	NewJSONExchange       a JSON object answered in an envelope (FACEKI, and others)
-//	NewCache              any other source, FromOAuth2 included
+//	NewCache              any other source that does not cache by itself
 //
 // [NewTransport] sends the token with every request. [Minter] builds tokens
 // locally and needs no provider.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/kyckit/kyckit"
+	"github.com/kyckit/kyckit/internal/transport"
 )
 
 // The provider's documents show no schema, only samples, and those disagree
@@ -99,28 +100,10 @@ func withRequestID(err error) error {
 	var body struct {
 		RequestID id `json:"requestId"`
 	}
-	if json.Unmarshal(e.Body(), &body) != nil || !loggable(string(body.RequestID)) {
+	if json.Unmarshal(e.Body(), &body) != nil {
 		return err
 	}
 	// The error was made for this call alone; nobody else holds it yet.
-	e.RequestID = string(body.RequestID)
+	e.RequestID = transport.RequestID(string(body.RequestID))
 	return err
-}
-
-// loggable reports that s looks like an id and not like a person's number.
-func loggable(s string) bool {
-	if s == "" || len(s) > 128 {
-		return false
-	}
-	letter := false
-	for i := range len(s) {
-		switch c := s[i]; {
-		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z':
-			letter = true
-		case c >= '0' && c <= '9', c == '-', c == '_':
-		default:
-			return false
-		}
-	}
-	return letter
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -357,32 +356,6 @@ func TestPollerAtRestOwnsNoGoroutine(t *testing.T) {
 		require.NoError(t, err)
 		// Not closed on purpose: the bubble fails when a goroutine is left.
 	})
-}
-
-func TestPollerConfigIsChecked(t *testing.T) {
-	fake := nafathtest.NewServer(nafathtest.Config{})
-	defer fake.Close()
-	client, err := nafath.New(fake.ClientConfig())
-	require.NoError(t, err)
-	for field, cfg := range map[string]nafath.PollerConfig{
-		"Client":              {},
-		"Limits.Requests":     {Client: client, Limits: nafath.Limits{Requests: -1}},
-		"Limits.StatusChecks": {Client: client, Limits: nafath.Limits{StatusChecks: 1_000_000}},
-		"Limits.Details":      {Client: client, Limits: nafath.Limits{Details: -5}},
-		"Remember":            {Client: client, Remember: -1},
-		"Timeout":             {Client: client, Timeout: -time.Second},
-		"Client is":           {Client: &nafath.Client{}},
-		"MinInterval":         {Client: client, MinInterval: -1},
-	} {
-		_, err := nafath.NewPoller(cfg)
-		require.ErrorIs(t, err, kyckit.ErrInvalid)
-		assert.True(t, strings.Contains(err.Error(), field+" "), err)
-	}
-	_, err = nafath.NewPoller(nafath.PollerConfig{Client: client, Timeout: time.Second, MinInterval: 2 * time.Second})
-	require.ErrorContains(t, err, "MinInterval")
-	poller, err := nafath.NewPoller(nafath.PollerConfig{Client: client, Timeout: time.Second})
-	require.NoError(t, err, "a default gives way to what was asked for")
-	require.NoError(t, poller.Close())
 }
 
 func TestAnotherProcessUsesTheTenantsLimit(t *testing.T) {

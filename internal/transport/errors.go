@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strings"
 	"syscall"
 	"time"
 
@@ -189,9 +190,16 @@ func Code(s string) string { return token(s, maxCode, 7) }
 // maxRequestID bounds what may stand in a log as a request id.
 const maxRequestID = 128
 
-func requestID(resp *http.Response, header string) string {
-	return token(resp.Header.Get(header), maxRequestID, maxRequestID)
+// RequestID returns s if it looks like the id of an exchange, else "". One
+// without a letter is refused: it could be a person's number.
+func RequestID(s string) string {
+	if !strings.ContainsFunc(s, func(r rune) bool { return r|0x20 >= 'a' && r|0x20 <= 'z' }) {
+		return ""
+	}
+	return token(s, maxRequestID, maxRequestID)
 }
+
+func requestID(resp *http.Response, header string) string { return RequestID(resp.Header.Get(header)) }
 
 // token returns s if it is short, made of letters, digits and a few marks, and
 // has no run of digits longer than digits.

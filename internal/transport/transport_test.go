@@ -184,3 +184,12 @@ func TestCodesAreFiltered(t *testing.T) {
 		assert.Equal(t, want, transport.Code(in))
 	}
 }
+
+func TestRequestIDsAreFiltered(t *testing.T) {
+	for in, want := range map[string]string{
+		"req-1": "req-1", "4bf92f3577b34da6a3ce929d0e0e4736": "4bf92f3577b34da6a3ce929d0e0e4736", "a:b.c_d": "a:b.c_d",
+		"1000000008": "", "706.550.210-70": "", "": "", "a b": "", "a\nb": "", "Noura Sample": "", strings.Repeat("a", 129): "",
+	} {
+		assert.Equal(t, want, transport.RequestID(in), in)
+	}
+}
