@@ -18,46 +18,37 @@ const (
 // cpfDigits is how many digits a CPF has.
 const cpfDigits = 11
 
-// digits returns the 11 digits of a CPF. Punctuation is removed where it
+// digits appends the 11 digits of a CPF to b. Punctuation is removed where it
 // belongs: dots after the third and the sixth digit and a dash after the ninth,
 // each of them optional. Anything else, digits of other scripts and white space
 // included, is refused. Leading zeros are part of the number.
-func digits(cpf string) (d [cpfDigits]byte, ok bool) {
-	if len(cpf) > cpfDigits+3 {
-		return d, false
-	}
-	n := 0
-	for i := range len(cpf) {
-		c := cpf[i]
-		if c >= '0' && c <= '9' {
-			if n == cpfDigits {
-				return d, false
-			}
-			d[n] = c
-			n++
-			continue
+func digits(b []byte, cpf string) (_ []byte, ok bool) {
+	i := 0
+	for n := range cpfDigits {
+		if i < len(cpf) && (cpf[i] == '.' && (n == 3 || n == 6) || cpf[i] == '-' && n == 9) {
+			i++
 		}
-		// The byte before must be a digit, so that no mark comes twice.
-		atDot := c == '.' && (n == 3 || n == 6)
-		atDash := c == '-' && n == 9
-		if !atDot && !atDash || cpf[i-1] < '0' || cpf[i-1] > '9' {
-			return d, false
+		if i == len(cpf) || cpf[i]-'0' > 9 {
+			return nil, false
 		}
+		b = append(b, cpf[i])
+		i++
 	}
-	return d, n == cpfDigits
+	return b, i == len(cpf)
 }
 
 // normalise is digits as a string. A CPF of bare digits is returned as it is,
 // without a copy.
 func normalise(cpf string) (string, bool) {
-	d, ok := digits(cpf)
+	var room [cpfDigits]byte
+	d, ok := digits(room[:0], cpf)
 	switch {
 	case !ok:
 		return "", false
 	case len(cpf) == cpfDigits:
 		return cpf, true
 	default:
-		return string(d[:]), true
+		return string(d), true
 	}
 }
 
@@ -89,30 +80,25 @@ func checkDigit(digits string) byte {
 	return '0'
 }
 
-// written is a CPF in one of the forms. An array, so that minting a token need
-// not allocate for it.
-type written struct {
-	text [cpfDigits + 3]byte
-	n    int
-}
+// cpfRoom is room for a CPF in any form.
+type cpfRoom [cpfDigits + 3]byte
 
-// person returns a CPF in the configured form, and why it is refused. The
-// reason never quotes the number.
-func (c *Client) person(cpf string) (w written, reason string) {
-	d, ok := digits(cpf)
+// person appends a CPF in the configured form to b, and says why it is refused.
+// The reason never quotes the number.
+func (c *Client) person(b []byte, cpf string) (_ []byte, reason string) {
+	b, ok := digits(b, cpf)
 	switch {
 	case !ok:
-		return w, "is not a CPF of 11 digits"
-	case c.checkCPF && !checkDigits(string(d[:])):
-		return w, "is a CPF with wrong check digits"
+		return nil, "is not a CPF of 11 digits"
+	case c.checkCPF && !checkDigits(string(b)):
+		return nil, "is a CPF with wrong check digits"
 	}
 	switch c.cpfForm {
 	case CPFPunctuated:
-		w.n = copy(w.text[:], punctuate(string(d[:])))
+		return append(b[:0], punctuate(string(b))...), ""
 	case CPFAsGiven:
-		w.n = copy(w.text[:], cpf)
+		return append(b[:0], cpf...), ""
 	default:
-		w.n = copy(w.text[:], d[:])
+		return b, ""
 	}
-	return w, ""
 }

@@ -104,7 +104,8 @@ func (c *Client) CreateIdentity(ctx context.Context, params IdentityParams) (*Id
 
 // identity checks the parameters and says what is wrong without quoting them.
 func (c *Client) identity(p IdentityParams) (in identityBody, reason string) {
-	person, reason := c.person(p.PersonID)
+	var room cpfRoom
+	person, reason := c.person(room[:0], p.PersonID)
 	switch {
 	case strings.TrimSpace(p.Name) == "":
 		return in, "Name is required"
@@ -117,7 +118,7 @@ func (c *Client) identity(p IdentityParams) (in identityBody, reason string) {
 	case p.Email != "" && !email(p.Email):
 		return in, "Email must be one bare address"
 	}
-	in = identityBody{Name: p.Name, PersonID: string(person.text[:person.n]), ImageURL: p.ImageURL, Email: p.Email}
+	in = identityBody{Name: p.Name, PersonID: string(person), ImageURL: p.ImageURL, Email: p.Email}
 	if p.Phone != "" {
 		phone, ok := phoneDigits(p.Phone)
 		switch {

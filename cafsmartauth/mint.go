@@ -19,11 +19,12 @@ const opMint = "mint"
 // Give each person their own token: it cannot be used for anybody else. The
 // error is a *kyckit.Error of kind [kyckit.ErrInvalid].
 func (c *Client) Mint(personID string, ttl time.Duration) (auth.Token, error) {
-	person, reason := c.person(personID)
+	var room cpfRoom
+	person, reason := c.person(room[:0], personID)
 	if reason != "" {
 		return auth.Token{}, transport.InputError(provider, opMint, "personID "+reason)
 	}
-	t, err := c.minter.Mint(string(person.text[:person.n]), ttl)
+	t, err := c.minter.Mint(string(person), ttl)
 	return t, mintError(err)
 }
 
