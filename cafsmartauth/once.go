@@ -21,13 +21,17 @@ const (
 	opOnce = "use once"
 	// claimPrefix keeps attempts apart from deliveries in a shared store.
 	claimPrefix = "cafsmartauth.attempt."
+	// maxKeep is as long as anything is remembered. A store adds it to its
+	// clock, and clocks that count nanoseconds end in the year 2262.
+	maxKeep = 100 * 365 * 24 * time.Hour
 )
 
 // UseOnce accepts a verified attestation the first time and refuses it after
 // that, by its AttemptID. Nothing in an attestation but its expiry stops
 // somebody from using it again, so call UseOnce before letting anybody in.
 //
-// The attempt is remembered until the attestation has expired, leeway included.
+// The attempt is remembered until the attestation has expired, leeway included,
+// at most for a century.
 // If UseOnce or what follows it fails, the person must authenticate again.
 //
 // The error is a *kyckit.Error: [ErrReplayed] of kind [kyckit.ErrConflict] when
@@ -38,8 +42,7 @@ func UseOnce(ctx context.Context, claims Claims, a *Attestation) error {
 	if claims == nil || a == nil || a.AttemptID == "" {
 		return &kyckit.Error{Provider: provider, Op: opOnce, Kind: kyckit.ErrInvalid, Reason: "claims and a verified attestation are required"}
 	}
-	// The greatest leeway, because a second client may have a greater one.
-	keep := max(time.Until(a.ExpiresAt), 0) + maxLeeway + time.Second
+	keep := keepFor(time.Until(a.ExpiresAt))
 	// The lease lasts as long: a crash before Commit must not free the attempt.
 	claim, err := claims.Claim(ctx, claimPrefix+a.AttemptID, keep)
 	if err == nil {
@@ -56,4 +59,13 @@ func UseOnce(ctx context.Context, claims Claims, a *Attestation) error {
 		// The store's own text may quote the key; it is kept as the cause.
 		return &kyckit.Error{Provider: provider, Op: opOnce, Kind: kyckit.ErrUnavailable, Reason: "the store of used attempts failed", Err: err}
 	}
+}
+
+// keepFor is how long an attempt is remembered whose attestation has so long to
+// live: the greatest leeway more, because a second client may have a greater
+// one. It is a whole number of minutes, so that few different ones occur: a
+// store may keep what lasts equally long together.
+func keepFor(life time.Duration) time.Duration {
+	keep := min(max(life, 0), maxKeep-2*maxLeeway) + maxLeeway
+	return keep.Truncate(time.Minute) + time.Minute
 }

@@ -3,6 +3,8 @@ package cafsmartauth
 import (
 	"context"
 	"errors"
+	"math"
+	"strconv"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -143,4 +145,33 @@ func TestUseOnceLetsNobodyInWhenTheStoreFails(t *testing.T) {
 	require.ErrorIs(t, UseOnce(t.Context(), nil, a), kyckit.ErrInvalid)
 	require.ErrorIs(t, UseOnce(t.Context(), newStore(), nil), kyckit.ErrInvalid)
 	require.ErrorIs(t, UseOnce(t.Context(), newStore(), &Attestation{}), kyckit.ErrInvalid)
+}
+
+func TestUseOnceRemembersAnAttestationThatLivesForCenturies(t *testing.T) {
+	c := newClient(t)
+	for _, s := range []Claims{newStore(), webhook.NewMemoryClaims(webhook.MemoryClaimsConfig{})} {
+		for i, exp := range []int64{4102444800, 9999999999, maxSeconds - 1} {
+			claims := with("exp", exp)
+			claims["attemptId"] = "attempt-" + strconv.Itoa(i)
+			a, err := c.VerifyAttestation(attestation(claims), want)
+			require.NoError(t, err)
+			require.NoError(t, UseOnce(t.Context(), s, a))
+			require.ErrorIs(t, UseOnce(t.Context(), s, a), ErrReplayed, exp)
+		}
+	}
+}
+
+// The store in memory looks through one list for each length of time it is
+// asked for; a length of its own for each attempt would make it slow.
+func TestUseOnceAsksForFewLengthsOfTime(t *testing.T) {
+	seen := map[time.Duration]bool{}
+	for life := -time.Minute; life < 3*time.Minute; life += 123456789 {
+		keep := keepFor(life)
+		seen[keep] = true
+		assert.Greater(t, keep, max(life, 0)+maxLeeway)
+		assert.LessOrEqual(t, keep, max(life, 0)+maxLeeway+time.Minute)
+	}
+	assert.LessOrEqual(t, len(seen), 4)
+	assert.LessOrEqual(t, keepFor(math.MaxInt64), maxKeep)
+	assert.Positive(t, keepFor(math.MinInt64))
 }
