@@ -3,19 +3,26 @@ package webhook
 import (
 	"errors"
 	"io"
+	"math"
+	"net/http"
 )
 
 // firstRead is how much memory a request gets on its word alone.
 const firstRead = 16 << 10
 
+// trust is how many times what a request has sent it gets for what it announced:
+// enough for a body of the default MaxBody in one step.
+const trust = 65
+
 // errBodyTooLong is what readBody says of a body that is longer than its limit.
 var errBodyTooLong = errors.New("body too long")
 
 // readBody reads a body of the announced length, -1 when unknown, and of at
-// most limit bytes. It believes
-// a long announcement only after the first bytes have come, so a sender must
-// send what it wants kept.
+// most limit bytes. It believes a long announcement only after the first bytes
+// have come, and not without bound, so a sender must send what it wants kept.
 func readBody(r io.Reader, announced, limit int64) ([]byte, error) {
+	limit = min(limit, math.MaxInt64-1)
+	announced = min(announced, limit)
 	if announced == 0 {
 		announced = -1 // also what a hand-made request without length says
 	}
@@ -33,6 +40,9 @@ func readBody(r io.Reader, announced, limit int64) ([]byte, error) {
 		if errors.Is(err, io.EOF) {
 			return buf, nil
 		}
+		if errors.As(err, new(*http.MaxBytesError)) { // a middleware has a limit of its own
+			return buf, errBodyTooLong
+		}
 		if err != nil {
 			return buf, err
 		}
@@ -41,7 +51,7 @@ func readBody(r io.Reader, announced, limit int64) ([]byte, error) {
 		}
 		next := 4 * int64(cap(buf))
 		if int64(len(buf)) >= firstRead && announced > int64(len(buf)) {
-			next = announced + 1 // one more, so that the end is seen without growing
+			next = min(announced+1, trust*int64(len(buf))) // one more, so that the end is seen without growing
 		}
 		next = max(min(next, limit+1), int64(len(buf))+1)
 		grown := make([]byte, len(buf), next)

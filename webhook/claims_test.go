@@ -2,6 +2,7 @@ package webhook
 
 import (
 	"context"
+	"math"
 	"strconv"
 	"testing"
 	"time"
@@ -31,6 +32,22 @@ func TestMemoryClaims(t *testing.T) {
 	now = now.Add(time.Hour)
 	_, err = m.Claim(ctx, "a", time.Minute)
 	require.NoError(t, err)
+}
+
+// TestMemoryClaimsForever: a time to keep that reaches beyond the count of
+// nanoseconds since 1970 must not end in the past.
+func TestMemoryClaimsForever(t *testing.T) {
+	ctx := context.Background()
+	for _, forever := range []time.Duration{math.MaxInt64, 250 * 365 * 24 * time.Hour} {
+		m := NewMemoryClaims(MemoryClaimsConfig{})
+		c, err := m.Claim(ctx, "a", forever)
+		require.NoError(t, err)
+		_, err = m.Claim(ctx, "a", forever)
+		require.ErrorIs(t, err, ErrInProgress)
+		require.NoError(t, c.Commit(ctx, forever))
+		_, err = m.Claim(ctx, "a", forever)
+		require.ErrorIs(t, err, ErrDuplicate)
+	}
 }
 
 func TestMemoryClaimsLease(t *testing.T) {

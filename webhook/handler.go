@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"math"
 	"net"
 	"net/http"
 	"runtime/debug"
@@ -71,11 +72,18 @@ func NewHandler(cfg HandlerConfig) (http.Handler, error) {
 	if cfg.Queue != nil {
 		setDefault(&cfg.Lease, defaultQueueLease)
 	}
-	setDefault(&cfg.Lease, 2*cfg.HandleTimeout+leaseMargin)
+	lease := time.Duration(math.MaxInt64)
+	if cfg.HandleTimeout <= (lease-leaseMargin)/2 {
+		lease = 2*cfg.HandleTimeout + leaseMargin
+	}
+	setDefault(&cfg.Lease, lease)
+	retryAfter := cfg.RetryAfter / time.Second
+	if cfg.RetryAfter%time.Second > 0 {
+		retryAfter++
+	}
 	_, local := cfg.Claims.(*memoryClaims)
 	return &handler{
-		HandlerConfig: cfg, local: local,
-		retryAfter: strconv.Itoa(int((cfg.RetryAfter + time.Second - 1) / time.Second)),
+		HandlerConfig: cfg, local: local, retryAfter: strconv.FormatInt(int64(retryAfter), 10),
 	}, nil
 }
 
@@ -156,7 +164,7 @@ func (h *handler) serve(r *http.Request, d *Delivery, j *job) (Outcome, error) {
 var errBadMethod = errors.New("method not allowed")
 
 func (h *handler) tooLarge() error {
-	return newError("handler", kyckit.ErrInvalid, ErrTooLarge, "more than MaxBody")
+	return newError("handler", kyckit.ErrInvalid, ErrTooLarge, "")
 }
 
 // authenticate runs one round of the policy. A panic there is no proof of

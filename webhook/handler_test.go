@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"runtime"
@@ -332,7 +333,47 @@ func TestReadBody(t *testing.T) {
 	}
 	_, err := readBody(io.MultiReader(strings.NewReader("x"), errReader{}), 10, 100)
 	require.Error(t, err)
+	_, err = readBody(http.MaxBytesReader(nil, io.NopCloser(strings.NewReader("xyz")), 2), 3, 100)
+	require.ErrorIs(t, err, errBodyTooLong, "a limit set before the handler")
 }
+
+// TestHugeAnnouncementIsNotBelieved: whoever allows huge bodies must not pay
+// for one that was only announced.
+func TestHugeAnnouncementIsNotBelieved(t *testing.T) {
+	for _, announced := range []int64{1 << 45, math.MaxInt64} {
+		got, err := readBody(io.LimitReader(zeros{}, 100<<10), announced, math.MaxInt64)
+		require.NoError(t, err)
+		require.Len(t, got, 100<<10)
+		require.Less(t, cap(got), 16<<20)
+	}
+}
+
+// TestForeverIsLong: the longest duration, written for "no limit", must not run
+// over into the past.
+func TestForeverIsLong(t *testing.T) {
+	const forever = time.Duration(math.MaxInt64)
+	var lease time.Duration
+	h, err := NewHandler(HandlerConfig{
+		Authenticate: accept(), HandleTimeout: forever, RetryAfter: forever, Keep: forever, MaxBody: math.MaxInt64,
+		Handle: func(context.Context, *Delivery) error { return nil },
+		Claims: claimsFunc(func(_ string, l time.Duration) (Claim, error) { lease = l; return nil, errors.New("down") }),
+	})
+	require.NoError(t, err)
+	w := post(h, `{}`)
+	require.Equal(t, http.StatusServiceUnavailable, w.Code)
+	require.Equal(t, "9223372037", w.Header().Get("Retry-After"))
+	require.Equal(t, forever, lease)
+}
+
+type claimsFunc func(key string, lease time.Duration) (Claim, error)
+
+func (f claimsFunc) Claim(_ context.Context, key string, lease time.Duration) (Claim, error) {
+	return f(key, lease)
+}
+
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) { return len(p), nil }
 
 type errReader struct{}
 

@@ -3,6 +3,7 @@ package webhook
 import (
 	"context"
 	"crypto/sha256"
+	"math"
 	"sync"
 	"time"
 
@@ -196,7 +197,10 @@ func (m *memoryClaims) remove(i int32) {
 func (m *memoryClaims) link(i, in int32, now time.Time) {
 	line := &m.lines[in]
 	slot := &m.slots[i]
-	slot.line, slot.until = in, now.Add(line.lasts).UnixNano()
+	slot.line, slot.until = in, now.UnixNano()+int64(line.lasts)
+	if line.lasts > 0 && slot.until < now.UnixNano() { // longer than the count of nanoseconds goes
+		slot.until = math.MaxInt64
+	}
 	slot.prev, slot.next = line.last, 0
 	if line.last == 0 {
 		line.first = i
