@@ -3,6 +3,7 @@ package webhooktest
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"math/rand/v2"
 	"net/http"
@@ -98,7 +99,8 @@ func (s *Sender) Storm(ctx context.Context, events []Event, copies, parallel int
 
 // Forge sends the ways in which an attacker would spoil a signed delivery, each
 // once. None may be accepted, provided that the signer makes one signature only:
-// of several, one stays good. signatureHeader is the header that carries it.
+// of several, one stays good. signatureHeader is the header that carries it; when
+// the signer does not set it, each Answer has an Err.
 func (s *Sender) Forge(ctx context.Context, e Event, signatureHeader string) []Answer {
 	name := http.CanonicalHeaderKey(signatureHeader)
 	forgeries := []struct {
@@ -116,7 +118,13 @@ func (s *Sender) Forge(ctx context.Context, e Event, signatureHeader string) []A
 	}
 	var answers []Answer
 	for _, f := range forgeries {
-		answers = append(answers, s.send(ctx, e, f.what, s.now(), f.spoil))
+		answers = append(answers, s.send(ctx, e, f.what, s.now(), func(r *http.Request) error {
+			if r.Header.Get(name) == "" {
+				return errors.New("webhooktest: the signer sets no " + name)
+			}
+			f.spoil(r)
+			return nil
+		}))
 	}
 	return answers
 }
@@ -127,7 +135,7 @@ func (s *Sender) Replay(ctx context.Context, e Event, age time.Duration) Answer 
 	return s.send(ctx, e, "replay", s.now().Add(-age), nil)
 }
 
-func (s *Sender) send(ctx context.Context, e Event, what string, at time.Time, spoil func(*http.Request)) Answer {
+func (s *Sender) send(ctx context.Context, e Event, what string, at time.Time, spoil func(*http.Request) error) Answer {
 	a := Answer{ID: e.ID, What: what}
 	method := s.Method
 	if method == "" {
@@ -148,7 +156,9 @@ func (s *Sender) send(ctx context.Context, e Event, what string, at time.Time, s
 		}
 	}
 	if spoil != nil {
-		spoil(r)
+		if a.Err = spoil(r); a.Err != nil {
+			return a
+		}
 	}
 	client := s.Client
 	if client == nil {

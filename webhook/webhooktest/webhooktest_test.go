@@ -95,6 +95,13 @@ func TestEverySchemeAgainstTheVerifier(t *testing.T) {
 	}
 }
 
+func TestForgeNeedsASignature(t *testing.T) {
+	s := &webhooktest.Sender{URL: "http://127.0.0.1:1", Signer: webhooktest.Unsigned{}}
+	for _, answer := range s.Forge(t.Context(), webhooktest.Event{}, "x-signature") {
+		require.ErrorContains(t, answer.Err, "X-Signature", answer.What)
+	}
+}
+
 func TestEd25519AgainstTheVerifier(t *testing.T) {
 	public, private, err := ed25519.GenerateKey(nil)
 	require.NoError(t, err)
