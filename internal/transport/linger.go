@@ -1,0 +1,67 @@
+package transport
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// lingerTime is how long an answer that came before the end of the request is
+// waited for. It has arrived already, so it only has to be read.
+const lingerTime = time.Second
+
+// linger makes sure of the answer to a request with a streamed body. A server
+// that refuses before it has read everything answers and closes the connection,
+// and net/http then returns what it sees first: the answer, or that the rest
+// cannot be sent. It reports the latter after it has closed the body, so the
+// body takes its time to close. The caller calls the result once the answer was
+// read.
+func linger(req *http.Request) (answered func()) {
+	done := make(chan struct{})
+	wrap := func(body io.ReadCloser) io.ReadCloser {
+		return &outgoing{ReadCloser: body, ctx: req.Context(), done: done}
+	}
+	req.Body = wrap(req.Body)
+	if open := req.GetBody; open != nil {
+		req.GetBody = func() (io.ReadCloser, error) {
+			body, err := open()
+			if err != nil {
+				return nil, err
+			}
+			return wrap(body), nil
+		}
+	}
+	return sync.OnceFunc(func() { close(done) })
+}
+
+// outgoing is a body that is being sent.
+type outgoing struct {
+	io.ReadCloser
+	ctx  context.Context //nolint:containedctx // of the request that it belongs to
+	done <-chan struct{}
+	half atomic.Bool // some of it was read and more is to come
+}
+
+func (o *outgoing) Read(p []byte) (int, error) {
+	n, err := o.ReadCloser.Read(p)
+	if err != nil || n > 0 {
+		o.half.Store(err == nil)
+	}
+	return n, err
+}
+
+func (o *outgoing) Close() error {
+	if o.half.Swap(false) {
+		late := time.NewTimer(lingerTime)
+		defer late.Stop()
+		select {
+		case <-o.done:
+		case <-o.ctx.Done():
+		case <-late.C:
+		}
+	}
+	return o.ReadCloser.Close()
+}
