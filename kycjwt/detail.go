@@ -222,17 +222,18 @@ func text(raw json.RawMessage) string {
 	return s
 }
 
-// code returns s if it is a code as FastAPI-Users writes them: capitals,
-// digits and underscores. A sentence or a single word such as "Forbidden" is a
+// code returns s if it is a code as FastAPI-Users writes them: several words of
+// capitals, joined by underscores. A sentence, a single word, which could be a
+// name, and whatever holds digits, which could be a document's number, is a
 // message.
 func code(s string) string {
-	if len(s) < 3 || s[0] < 'A' || s[0] > 'Z' {
-		return ""
-	}
 	for i := range len(s) {
-		if c := s[i]; c != '_' && (c < 'A' || c > 'Z') && (c < '0' || c > '9') {
+		if c := s[i]; c != '_' && (c < 'A' || c > 'Z') {
 			return ""
 		}
+	}
+	if !strings.Contains(s, "_") {
+		return ""
 	}
 	return transport.Code(s)
 }

@@ -92,6 +92,9 @@ func TestDetailInEveryShape(t *testing.T) {
 			"strange items", `{"detail":[7,null,"x",{"loc":"body"},{"loc":[null,1.5,-1,{},"` + strings.Repeat("n", 80) + `","a b"]}]}`, "", "",
 			[]string{"", "", "", "", "?.?.?.?.?.?"},
 		},
+		{"a name in capitals", `{"detail":"VANTONGEREN"}`, "", "VANTONGEREN", nil},
+		{"a name as the code", `{"detail":{"code":"VANTONGEREN"}}`, "", "", nil},
+		{"a passport's number", `{"detail":"AB1234567"}`, "", "AB1234567", nil},
 		{"long digits are no code", `{"detail":"ID_1234567890123"}`, "", "ID_1234567890123", nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
