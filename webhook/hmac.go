@@ -50,8 +50,8 @@ type HMACConfig struct {
 
 // HMACKey is a secret with what is known about it.
 type HMACKey struct {
-	// ID is the key's id, where deliveries name one. A key with an empty id is
-	// tried for every delivery.
+	// ID is the key's id, for a scheme whose deliveries name one. A key with an
+	// empty id is tried for every delivery.
 	ID string
 	// Secret is the shared secret. It may not be empty.
 	Secret kyckit.Secret
@@ -90,6 +90,9 @@ func NewHMAC(cfg HMACConfig) (Authenticator, error) {
 		return nil, invalid("hmac", "Secrets is empty")
 	}
 	for _, k := range keys {
+		if k.ID != "" && s.KeyIDKey == "" && s.Grammar != GrammarKeyed {
+			return nil, invalid("hmac", "Keys: a key has an ID, but deliveries of this scheme name no key")
+		}
 		secret, reason := s.decodeSecret(k.Secret)
 		if reason != "" {
 			return nil, invalid("hmac", reason)

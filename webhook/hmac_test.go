@@ -238,7 +238,15 @@ func TestHMACConfigIsChecked(t *testing.T) {
 		"URL unused":             func(c *HMACConfig) { c.PublicURL = "https://x" },
 		"no signature key":       func(c *HMACConfig) { c.Scheme.Grammar = GrammarPairs },
 		"unknown hash":           func(c *HMACConfig) { c.Scheme.Hash = 9 },
-		"raw signature":          func(c *HMACConfig) { c.Scheme.Encoding = Raw },
+		"one header for two": func(c *HMACConfig) {
+			c.Scheme.TimestampHeader = "x-hub-signature-256"
+			c.Scheme.Signed = append(body, Part{Kind: PartTimestamp})
+		},
+		"one key for two": func(c *HMACConfig) { c.Scheme = Stripe(); c.Scheme.TimestampKey = "v1" },
+		"id that nobody names": func(c *HMACConfig) {
+			c.Keys = []HMACKey{{ID: "k", Secret: kyckit.NewSecret("x")}}
+		},
+		"raw signature": func(c *HMACConfig) { c.Scheme.Encoding = Raw },
 	} {
 		t.Run(name, func(t *testing.T) {
 			cfg := ok()

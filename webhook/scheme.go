@@ -6,6 +6,7 @@ import (
 	"crypto/sha512"
 	"hash"
 	"net/textproto"
+	"slices"
 	"strings"
 )
 
@@ -234,12 +235,7 @@ func (s Scheme) normalise() Scheme {
 // validate returns what is wrong with a normalised scheme, or "".
 func (s *Scheme) validate() string {
 	has := func(k PartKind) bool {
-		for _, p := range s.Signed {
-			if p.Kind == k {
-				return true
-			}
-		}
-		return false
+		return slices.ContainsFunc(s.Signed, func(p Part) bool { return p.Kind == k })
 	}
 	if !validHeaderName(s.SignatureHeader) {
 		return "Scheme.SignatureHeader must be a header name"
@@ -259,12 +255,7 @@ func (s *Scheme) validate() string {
 			return "Scheme.Signed: a PartLiteral must have a text"
 		}
 	}
-	timestamps := 0
-	for _, source := range []string{s.TimestampHeader, s.TimestampKey} {
-		if source != "" {
-			timestamps++
-		}
-	}
+	timed := s.TimestampHeader != "" || s.TimestampKey != ""
 	pairs := s.Grammar == GrammarPairs
 	named := s.AlgorithmKey != "" || s.AlgorithmHeader != "" || s.Grammar == GrammarKeyed
 	switch {
@@ -286,9 +277,13 @@ func (s *Scheme) validate() string {
 		return "Scheme.TimestampKey, KeyIDKey, AlgorithmKey, GroupSeparator and Quoted belong to GrammarPairs"
 	case named != (s.Algorithm != ""):
 		return "Scheme.Algorithm must be set exactly when deliveries name an algorithm"
-	case timestamps > 1:
+	case !distinct(s.SignatureHeader, s.TimestampHeader, s.IDHeader, s.AlgorithmHeader):
+		return "Scheme.SignatureHeader, TimestampHeader, IDHeader and AlgorithmHeader must differ"
+	case !distinct(s.SignatureKey, s.TimestampKey, s.KeyIDKey, s.AlgorithmKey):
+		return "Scheme.SignatureKey, TimestampKey, KeyIDKey and AlgorithmKey must differ"
+	case s.TimestampHeader != "" && s.TimestampKey != "":
 		return "Scheme.TimestampHeader and TimestampKey exclude each other"
-	case (timestamps == 1) != has(PartTimestamp):
+	case timed != has(PartTimestamp):
 		return "Scheme.Signed must hold the timestamp exactly when a header or key carries one"
 	case (s.IDHeader != "") != has(PartID):
 		return "Scheme.Signed must hold the id exactly when IDHeader carries one"
@@ -298,6 +293,16 @@ func (s *Scheme) validate() string {
 		return "Scheme.GroupSeparator must differ from the other separators"
 	}
 	return ""
+}
+
+// distinct reports whether no two of the names that are set are the same.
+func distinct(names ...string) bool {
+	for i, name := range names {
+		if name != "" && slices.Contains(names[:i], name) {
+			return false
+		}
+	}
+	return true
 }
 
 // validHeaderName reports whether name is a token of HTTP.
