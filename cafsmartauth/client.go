@@ -45,7 +45,7 @@ type Config struct {
 	// CallTTL is the lifetime of the tokens this client mints for its own two
 	// calls, at least 10 s and at most MaxTTL. It must exceed the difference
 	// between the local and the provider's clock. Zero means 5 minutes, or
-	// MaxTTL where that is less.
+	// MaxTTL where that is less, but never below 10 s.
 	CallTTL time.Duration
 	// Leeway is how far the provider's clock may differ when an attestation's
 	// exp, iat and nbf are checked, from 0 to 60 s. Zero means 30 s.
@@ -73,8 +73,7 @@ type Client struct {
 
 	macs   *macs
 	parser *jwt.Parser
-	key    jwt.Keyfunc
-	leeway time.Duration
+	times  *jwt.Validator
 
 	calls *transport.Client
 }
@@ -131,9 +130,8 @@ func New(cfg Config) (*Client, error) {
 		cpfForm:  cfg.CPFForm,
 		asNumber: cfg.PhoneAsNumber,
 		macs:     newMACs([]byte(cfg.ClientSecret.Reveal())),
-		parser:   newParser(leeway),
-		key:      keyFunc(cfg.ClientSecret),
-		leeway:   leeway,
+		parser:   jwt.NewParser(jwt.WithStrictDecoding()),
+		times:    newTimes(leeway),
 		calls:    calls,
 	}, nil
 }

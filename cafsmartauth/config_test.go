@@ -41,7 +41,6 @@ func TestNewNamesTheWrongField(t *testing.T) {
 
 func TestNewDefaults(t *testing.T) {
 	assert.Equal(t, "https://api.identity.combateafraude.com", ProductionURL)
-	assert.Equal(t, 30*time.Second, newClient(t).leeway)
 	newClient(t, func(c *Config) { c.MaxTTL = time.Second })
 	newClient(t, func(c *Config) { c.Leeway = time.Minute })
 }
