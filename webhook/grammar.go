@@ -154,34 +154,6 @@ func (s *Scheme) lower(text []byte) {
 	}
 }
 
-// decodeHex decodes a text that must fill dst exactly.
-func decodeHex(dst []byte, text string) bool {
-	if len(text) != 2*len(dst) {
-		return false
-	}
-	for i := range dst {
-		high, low := hexDigit(text[2*i]), hexDigit(text[2*i+1])
-		if high|low > 15 {
-			return false
-		}
-		dst[i] = high<<4 | low
-	}
-	return true
-}
-
-// hexDigit returns the value of a digit, or 255.
-func hexDigit(c byte) byte {
-	switch {
-	case c-'0' <= 9:
-		return c - '0'
-	case c-'a' <= 5:
-		return c - 'a' + 10
-	case c-'A' <= 5:
-		return c - 'A' + 10
-	}
-	return 255
-}
-
 // decodeBase64 appends the bytes of text to dst. It knows neither white space
 // nor stray bits: every value has one spelling in the standard alphabet, and
 // two, with and without padding, in the URL alphabet. The standard library's

@@ -51,11 +51,11 @@ func newPins(cfg *ClientCertConfig) (p *pins, reason string) {
 		p.spki = append(p.spki, [sha256.Size]byte(sum))
 	}
 	for _, text := range cfg.Fingerprints {
-		var sum [sha256.Size]byte
-		if !decodeHex(sum[:], strings.ReplaceAll(text, ":", "")) {
+		sum, err := hex.DecodeString(strings.ReplaceAll(text, ":", ""))
+		if err != nil || len(sum) != sha256.Size {
 			return nil, "Fingerprints holds something that is no SHA-256 in hex"
 		}
-		p.leaf = append(p.leaf, sum)
+		p.leaf = append(p.leaf, [sha256.Size]byte(sum))
 	}
 	return p, ""
 }

@@ -133,26 +133,37 @@ func (e PolicyError) MarshalJSON() ([]byte, error) { return json.Marshal((&e).Er
 // All returns an Authenticator that accepts what every one of the given
 // authenticators accepts. They are asked in order until one refuses. All of
 // nothing refuses everything, and so does a nil among them.
-func All(as ...Authenticator) Authenticator { return all(slices.Clone(as)) }
+func All(as ...Authenticator) Authenticator { return policy{layers: slices.Clone(as)} }
 
 // Any returns an Authenticator that accepts what at least one of the given
 // authenticators accepts. They are asked in order until one accepts. Any of
 // nothing refuses everything; a nil among them never accepts.
-func Any(as ...Authenticator) Authenticator { return anyOf(slices.Clone(as)) }
+func Any(as ...Authenticator) Authenticator { return policy{layers: slices.Clone(as), any: true} }
 
-type all []Authenticator
-
-func (a all) Name() string { return "all" }
-
-// Authenticate implements Authenticator.
-func (a all) Authenticate(d *Delivery) error {
-	return a.ask(d, ask, true)
+type policy struct {
+	layers []Authenticator
+	any    bool
 }
 
-// head asks what can be asked before the body is read.
-func (a all) head(d *Delivery) error {
+// Name returns "all" or "any".
+func (p policy) Name() string {
+	if p.any {
+		return "any"
+	}
+	return "all"
+}
+
+// Format prints the name.
+func (p policy) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(p.Name())) }
+
+// Authenticate implements Authenticator.
+func (p policy) Authenticate(d *Delivery) error { return p.ask(d, ask, true) }
+
+// head asks what can be asked before the body is read: All refuses when one
+// layer does, Any when every one does.
+func (p policy) head(d *Delivery) error {
 	layers, before := d.Layers, d.proof()
-	err := a.ask(d, head, false)
+	err := p.ask(d, head, false)
 	if err == nil { // only the final round is reported
 		d.Layers = layers
 		d.restore(before)
@@ -160,65 +171,38 @@ func (a all) head(d *Delivery) error {
 	return err
 }
 
-func (a all) ask(d *Delivery, ask func(Authenticator, *Delivery) error, final bool) error {
+func (p policy) ask(d *Delivery, ask func(Authenticator, *Delivery) error, final bool) error {
 	before, start := d.proof(), len(d.Layers)
-	refused := len(a) == 0
-	for _, layer := range a {
+	accepted := !p.any && len(p.layers) > 0
+	for _, layer := range p.layers {
 		if d.Layers == nil {
-			d.Layers = make([]Layer, 0, len(a))
+			d.Layers = make([]Layer, 0, len(p.layers))
 		}
 		asked := len(d.Layers)
 		err := ask(layer, d)
 		d.note(layer, err, asked, final)
 		if err != nil {
-			refused = true
+			d.restore(before)
+		}
+		if (err == nil) == p.any { // this one decides
+			accepted = p.any
 			break
 		}
 	}
-	if !refused {
+	if accepted {
 		return nil
 	}
-	d.restore(before)
 	return &PolicyError{Layers: slices.Clone(d.Layers[start:])}
 }
 
-func (a all) strip(h http.Header) { stripAll(a, h) }
-
-type anyOf []Authenticator
-
-func (a anyOf) Name() string { return "any" }
-
-// Authenticate implements Authenticator.
-func (a anyOf) Authenticate(d *Delivery) error {
-	return a.ask(d, ask, true)
-}
-
-// head refuses when every layer refuses before the body is read.
-func (a anyOf) head(d *Delivery) error {
-	layers, before := d.Layers, d.proof()
-	err := a.ask(d, head, false)
-	if err == nil {
-		d.Layers = layers
-		d.restore(before)
-	}
-	return err
-}
-
-func (a anyOf) ask(d *Delivery, ask func(Authenticator, *Delivery) error, final bool) error {
-	before, start := d.proof(), len(d.Layers)
-	for _, layer := range a {
-		asked := len(d.Layers)
-		err := ask(layer, d)
-		d.note(layer, err, asked, final)
-		if err == nil {
-			return nil
+// strip removes the headers that any of the layers reads alone.
+func (p policy) strip(h http.Header) {
+	for _, a := range p.layers {
+		if s, ok := a.(stripper); ok {
+			s.strip(h)
 		}
-		d.restore(before)
 	}
-	return &PolicyError{Layers: slices.Clone(d.Layers[start:])}
 }
-
-func (a anyOf) strip(h http.Header) { stripAll(a, h) }
 
 // note adds what a layer said to the record. A policy inside a policy has noted
 // its own layers, unless it has none; and before the body is read, a layer that
@@ -258,21 +242,10 @@ func head(a Authenticator, d *Delivery) error {
 	return nil
 }
 
-func stripAll(as []Authenticator, h http.Header) {
-	for _, a := range as {
-		if s, ok := a.(stripper); ok {
-			s.strip(h)
-		}
-	}
-}
-
 // isPolicy reports whether an authenticator lists its own layers.
 func isPolicy(a Authenticator) bool {
-	switch a.(type) {
-	case all, anyOf:
-		return true
-	}
-	return false
+	_, ok := a.(policy)
+	return ok
 }
 
 func nameOf(a Authenticator) string {

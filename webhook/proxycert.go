@@ -105,7 +105,7 @@ func newProxyState(cfg ProxyCertConfig) (*proxyState, error) {
 		cfg.VerifyValue = format.value
 	}
 	switch {
-	case cfg.ChainHeader != "" && !format.separateChain:
+	case cfg.ChainHeader != "" && format.parseChain == nil:
 		return nil, invalid(opProxy, "ChainHeader does not belong to this format")
 	case (cfg.VerifyHeader == "") != (cfg.VerifyValue == ""):
 		return nil, invalid(opProxy, "VerifyHeader and VerifyValue belong together")

@@ -56,9 +56,8 @@ const (
 // proxyFormat is what is known about a format.
 type proxyFormat struct {
 	header, chain, verify, value string
-	separateChain                bool
 	parse                        func(value string) (certs [][]byte, ok bool)
-	parseChain                   func(value string) (certs [][]byte, ok bool)
+	parseChain                   func(value string) (certs [][]byte, ok bool) // nil without a header of its own
 }
 
 func formatOf(f ProxyFormat) (proxyFormat, bool) {
@@ -71,11 +70,11 @@ func formatOf(f ProxyFormat) (proxyFormat, bool) {
 	case ProxyALB:
 		return proxyFormat{header: "X-Amzn-Mtls-Clientcert-Leaf", parse: parseEscapedPEM}, true
 	case ProxyRFC9440:
-		return proxyFormat{header: "Client-Cert", chain: "Client-Cert-Chain", separateChain: true, parse: parseByteSequence, parseChain: parseByteSequences}, true
+		return proxyFormat{header: "Client-Cert", chain: "Client-Cert-Chain", parse: parseByteSequence, parseChain: parseByteSequences}, true
 	case ProxyTraefik:
 		return proxyFormat{header: "X-Forwarded-Tls-Client-Cert", parse: parseTraefik}, true
 	case ProxyHAProxy:
-		return proxyFormat{header: cert, verify: verify, value: "0", separateChain: true, parse: parseBase64DER, parseChain: parseBase64Chain}, true
+		return proxyFormat{header: cert, verify: verify, value: "0", parse: parseBase64DER, parseChain: parseBase64Chain}, true
 	}
 	return proxyFormat{}, false
 }

@@ -73,6 +73,19 @@ func percentDecode(s string) (string, bool) {
 	return string(out), true
 }
 
+// hexDigit returns the value of a digit, or 255.
+func hexDigit(c byte) byte {
+	switch {
+	case c-'0' <= 9:
+		return c - '0'
+	case c-'a' <= 5:
+		return c - 'a' + 10
+	case c-'A' <= 5:
+		return c - 'A' + 10
+	}
+	return 255
+}
+
 // parseByteSequence reads a structured-field byte sequence, :base64:, of
 // RFC 9440 and RFC 9651.
 func parseByteSequence(value string) ([][]byte, bool) {
