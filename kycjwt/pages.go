@@ -40,7 +40,7 @@ func List[T any](ctx context.Context, c *Client, path string, query url.Values) 
 func list[T any](ctx context.Context, c *Client, r Request) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		var none T
-		walk := pageWalk{next: 1, seen: map[[sha256.Size]byte]bool{}}
+		walk := pageWalk{next: 1, first: 1, seen: map[[sha256.Size]byte]bool{}}
 		query := url.Values{}
 		for k, v := range r.Query {
 			query[k] = v
@@ -51,7 +51,7 @@ func list[T any](ctx context.Context, c *Client, r Request) iter.Seq2[T, error] 
 				yield(none, invalid(r.op, "the query's page must be a number from 1 to 1,000,000"))
 				return
 			}
-			walk.next = n
+			walk.next, walk.asked = n, true
 		}
 		for {
 			asked := r
@@ -101,6 +101,8 @@ const maxPage = 1_000_000
 // without numbers is the last one.
 type pageWalk struct {
 	next  int // the page asked for
+	first int // the number of a list's first page: 1, or 0 if the server says so
+	asked bool
 	count int // pages read
 	items int // items that the pages so far stand for
 	seen  map[[sha256.Size]byte]bool
@@ -126,9 +128,14 @@ func (w *pageWalk) page(body []byte) (items []json.RawMessage, more bool, proble
 	if json.Unmarshal(body, &p) != nil || p.Items == nil {
 		return nil, false, "the page is not the documented JSON"
 	}
-	if w.count > 0 && p.Page != nil && *p.Page != w.next {
-		return nil, false, "another page came than the one asked for"
+	if p.Page != nil && *p.Page != w.next {
+		if w.asked || *p.Page < 0 || *p.Page > maxPage {
+			return nil, false, "another page came than the one asked for"
+		}
+		// No page was asked for: this one's number is where to go on from.
+		w.next, w.first = *p.Page, min(*p.Page, 1)
 	}
+	w.asked = true
 	w.count++
 	if len(p.Items) == 0 {
 		return nil, false, ""
@@ -139,13 +146,13 @@ func (w *pageWalk) page(body []byte) (items []json.RawMessage, more bool, proble
 	}
 	w.seen[sum] = true
 	if w.count == 1 && p.Size != nil && *p.Size > 0 && *p.Size <= maxPage {
-		w.items = (w.next - 1) * *p.Size // where the caller began in the middle
+		w.items = (w.next - w.first) * *p.Size // where the caller began in the middle
 	}
 	w.items += len(p.Items)
 
 	switch {
-	case p.Pages != nil && *p.Pages >= w.next:
-		more = *p.Pages > w.next
+	case p.Pages != nil && *p.Pages > w.next-w.first:
+		more = *p.Pages > w.next-w.first+1
 	case p.Total != nil && *p.Total >= w.items:
 		more = *p.Total > w.items
 	case p.Size != nil && *p.Size > 0:

@@ -181,6 +181,27 @@ func TestListKeepsTheCallersQueryAndStartsWhereItSays(t *testing.T) {
 	assert.Equal(t, 4, fake.Count("list"))
 }
 
+func TestAListThatCountsFromZeroLosesNoPage(t *testing.T) {
+	for _, members := range []string{`,"size":2`, `,"total":5,"size":2`, `,"size":2,"pages":3`} {
+		fake, client := start(t, kycjwttest.Config{})
+		fake.Handle("/api/v1/list", "list", func(w http.ResponseWriter, r *http.Request) {
+			n, _ := strconv.Atoi(r.URL.Query().Get("page"))
+			_, _ = fmt.Fprint(w, envelope(2*n, min(2*n+2, 5), fmt.Sprintf(`,"page":%d`, n)+members))
+		})
+		got, err := collect(t, client, nil)
+		require.NoError(t, err, members)
+		assert.Equal(t, upTo(5), got, members)
+		assert.Equal(t, 3, fake.Count("list"), members)
+	}
+}
+
+func TestAServerThatIgnoresThePageAskedForIsNotBelieved(t *testing.T) {
+	_, client := pages(t, func(int) string { return envelope(0, 2, `,"total":2,"page":1,"size":2,"pages":1`) })
+	got, err := collect(t, client, url.Values{"page": {"3"}})
+	require.ErrorIs(t, err, kyckit.ErrDecode)
+	assert.Empty(t, got)
+}
+
 func TestAnErrorInTheMiddleOfAListComesLast(t *testing.T) {
 	fake, client := pages(t, func(n int) string { return envelope(2*n, 2*n+2, `,"size":2`) })
 	fake.Fail("list", 2, kyctest.Fault{Status: 403})
