@@ -1,8 +1,10 @@
 package kycjwt
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -27,8 +29,9 @@ type Request struct {
 	Args []string
 	// Query is the query string.
 	Query url.Values
-	// Body is encoded as JSON; nil sends none. A *File is sent as a multipart
-	// form.
+	// Body is encoded as JSON; nil sends none. A *File or File is sent as a
+	// multipart form. Any other reader is refused; JSON that is ready to be sent
+	// is a json.RawMessage.
 	Body any
 	// Repeatable says that the call may be sent again after it may have
 	// reached the provider. GET and HEAD always are, an upload never is.
@@ -60,8 +63,10 @@ func (c *Client) Post(ctx context.Context, path string, in, out any) error {
 	return c.Do(ctx, Request{Method: http.MethodPost, Path: path, Body: in}, out)
 }
 
-// Do makes any call. The answer is decoded into out unless out is nil or the
-// answer is 204. A 401 costs one login and one replay, a 403 neither.
+// Do makes any call. The answer is decoded into out unless out is nil, the
+// answer is 204 or the call a HEAD. A 401 costs one login and one replay, a 403
+// neither. A web page in place of the answer is kyckit.ErrDecode even where out
+// is nil.
 //
 // Errors are *kyckit.Error; refused fields are a *ValidationError inside.
 func (c *Client) Do(ctx context.Context, r Request, out any) error {
@@ -70,13 +75,16 @@ func (c *Client) Do(ctx context.Context, r Request, out any) error {
 		return invalid(operation(r), "out must be nil or a non-nil pointer")
 	}
 	resp, err := c.call(ctx, r)
-	if err != nil || out == nil || resp.StatusCode == http.StatusNoContent {
+	if err != nil || out == nil || resp.StatusCode == http.StatusNoContent || r.Method == http.MethodHead {
 		return err
 	}
 	return resp.Decode(out)
 }
 
 func (c *Client) call(ctx context.Context, r Request) (*transport.Response, error) {
+	if c == nil || c.http == nil {
+		return nil, invalid(operation(r), "the Client was not made by New")
+	}
 	switch r.Method {
 	case http.MethodGet, http.MethodHead:
 		r.Repeatable = true
@@ -96,6 +104,9 @@ func (c *Client) call(ctx context.Context, r Request) (*transport.Response, erro
 		Query:      r.Query,
 		Repeatable: r.Repeatable,
 	}
+	if file, ok := r.Body.(File); ok {
+		r.Body = &file
+	}
 	var form *upload.Form
 	switch body := r.Body.(type) {
 	case nil:
@@ -104,6 +115,9 @@ func (c *Client) call(ctx context.Context, r Request) (*transport.Response, erro
 			return nil, err
 		}
 		call.Body, call.Timeout, call.Repeatable = form.Body(), uploadTimeout, false
+	case io.Reader:
+		// As JSON it would be an empty object.
+		return nil, invalid(call.Op, "the input is a reader, which is no JSON; use json.RawMessage or File")
 	default:
 		if call.Body, err = transport.JSONBody(r.Body); err != nil {
 			return nil, transport.InputError(provider, call.Op, "the input cannot be encoded as JSON")
@@ -115,6 +129,10 @@ func (c *Client) call(ctx context.Context, r Request) (*transport.Response, erro
 	}
 	if form != nil {
 		err = finish(call.Op, form, err)
+	}
+	if err == nil && bytes.HasPrefix(bytes.TrimSpace(resp.Body), []byte("<")) {
+		// A portal or a proxy answered: nothing says that the API was reached.
+		return nil, unreadable(resp, "the answer is a web page")
 	}
 	return resp, err
 }

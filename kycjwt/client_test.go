@@ -1,8 +1,10 @@
 package kycjwt_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
+	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -220,4 +222,42 @@ func TestNewNamesTheRefusedSetting(t *testing.T) {
 		require.ErrorIs(t, err, kyckit.ErrInvalid, field)
 		assert.Contains(t, asError(t, err).Reason, field)
 	}
+}
+
+func TestAClientNotMadeByNewFails(t *testing.T) {
+	var zero kycjwt.Client
+	require.ErrorIs(t, zero.Get(t.Context(), "/persons", nil, nil), kyckit.ErrInvalid)
+	_, err := (*kycjwt.Client)(nil).CreatePerson(t.Context(), person())
+	require.ErrorIs(t, err, kyckit.ErrInvalid)
+	for _, err := range kycjwt.List[json.RawMessage](t.Context(), nil, "/persons", nil) {
+		require.ErrorIs(t, err, kyckit.ErrInvalid)
+	}
+	for _, err := range zero.Webhooks(t.Context()) {
+		require.ErrorIs(t, err, kyckit.ErrInvalid)
+	}
+}
+
+func TestAReaderIsNeverSentAsJSON(t *testing.T) {
+	fake, client := start(t, kycjwttest.Config{})
+	fake.Fail("other", 0, kyctest.Fault{Status: 204})
+	for _, body := range []any{strings.NewReader(`{}`), bytes.NewBufferString(`{}`), struct{ io.Reader }{}} {
+		require.ErrorIs(t, client.Post(t.Context(), "/things", body, nil), kyckit.ErrInvalid)
+	}
+	assert.Empty(t, fake.Requests("other"))
+
+	file := kycjwt.File{Name: "a", Reader: strings.NewReader("scan")}
+	require.NoError(t, client.Post(t.Context(), "/things", file, nil), "by value too, a file is a form")
+	sent := fake.Requests("other")
+	require.Len(t, sent, 1)
+	assert.True(t, strings.HasPrefix(sent[0].Header.Get("Content-Type"), "multipart/form-data"))
+	assert.Contains(t, string(sent[0].Body), "scan")
+}
+
+func TestAWebPageIsNoAnswerEvenWhereNoneIsWanted(t *testing.T) {
+	fake, client := start(t, kycjwttest.Config{})
+	fake.Fail("other", 0, kyctest.Fault{Status: 200, Body: "\n<!DOCTYPE html><p>Sign in to the network</p>"})
+	fake.Fail("delete webhook", 0, kyctest.Fault{Status: 200, Body: "<html></html>"})
+	require.ErrorIs(t, client.Get(t.Context(), "/things", nil, nil), kyckit.ErrDecode)
+	require.ErrorIs(t, client.Post(t.Context(), "/things", nil, nil), kyckit.ErrOutcomeUnknown)
+	require.ErrorIs(t, client.DeleteWebhook(t.Context(), "1"), kyckit.ErrOutcomeUnknown)
 }
