@@ -133,11 +133,11 @@ func (c *Client) Do(ctx context.Context, call *Call) (*Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	resp, err := c.chain.RoundTrip(req)
+	resp, err := checked(c.chain.RoundTrip(req))
 	if err != nil {
 		return nil, c.transportError(ctx, st, err)
 	}
-	body, err := readBody(resp, c.maxBytes)
+	body, err := readBody(resp, call.Method, c.maxBytes)
 	_ = resp.Body.Close()
 	if err != nil {
 		return nil, c.transportError(ctx, st, err)

@@ -2,6 +2,7 @@ package transport
 
 import (
 	"log/slog"
+	"math"
 	"net"
 	"net/http"
 	"net/url"
@@ -99,7 +100,7 @@ func New(cfg Config) (*Client, error) {
 			MaxWait:     orDefault(h.Retry.MaxWait, defaultMaxWait),
 		},
 		timeout:         h.Timeout,
-		maxBytes:        orDefault(h.MaxResponseBytes, defaultMaxResponseBytes),
+		maxBytes:        min(orDefault(h.MaxResponseBytes, defaultMaxResponseBytes), math.MaxInt64-1),
 		requestIDHeader: orDefault(h.RequestIDHeader, defaultRequestIDHeader),
 		agent:           userAgent,
 		logger:          h.Logger,

@@ -21,7 +21,8 @@ func (r *Response) statusError() *kyckit.Error {
 		ex = r.client.explain(r.StatusCode, r.Body)
 	}
 	kind, why := KindOf(r.StatusCode), ""
-	if r.StatusCode >= 300 && r.StatusCode < 400 {
+	switch r.StatusCode {
+	case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther, http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
 		why = "redirect refused"
 	}
 	if ex.Kind != nil {

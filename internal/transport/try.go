@@ -4,16 +4,12 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"io"
 	"log/slog"
 	"net/http"
 	"time"
 )
 
-var (
-	errTryTimeout = errors.New("no complete answer in time")
-	errTooLarge   = errors.New("answer too large")
-)
+var errTryTimeout = errors.New("no complete answer in time")
 
 // try sends one request and reads its whole answer, so that a connection lost
 // in the middle of a body is an error of the try and can be retried as such.
@@ -30,16 +26,19 @@ func (t *try) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	ctx, cancel := context.WithTimeoutCause(req.Context(), timeout, errTryTimeout)
 	defer cancel()
+	sent := req.WithContext(ctx)
+	answered := func() {}
 	if st != nil && st.body.Load() != nil {
 		// net/http waits for a Read of the body in progress even when the time
 		// is over. It may be of a body that net/http opened anew by itself.
 		defer context.AfterFunc(ctx, func() { _ = (*st.body.Load()).Close() })()
+		answered = linger(sent)
 	}
 
 	start := time.Now()
-	resp, err := t.base.RoundTrip(req.WithContext(ctx))
+	resp, err := checked(t.base.RoundTrip(sent))
 	if err == nil {
-		err = bufferBody(resp, c.maxBytes)
+		err = bufferBody(resp, req.Method, c.maxBytes, answered)
 		resp.Request = req
 	}
 	if err != nil && context.Cause(ctx) == errTryTimeout && req.Context().Err() == nil { //nolint:errorlint // the cause is set above, never wrapped
@@ -99,40 +98,14 @@ func newBuffered(data []byte) *buffered {
 
 func (*buffered) Close() error { return nil }
 
-func bufferBody(resp *http.Response, limit int64) error {
-	data, err := readBody(resp, limit)
+// bufferBody reads the answer to its end and calls answered then.
+func bufferBody(resp *http.Response, method string, limit int64, answered func()) error {
+	data, err := readBody(resp, method, limit)
+	answered()
 	_ = resp.Body.Close()
-	if err != nil {
+	if err != nil && (resp.StatusCode != http.StatusRequestEntityTooLarge || len(data) == 0 || errors.Is(err, errTooLarge)) {
 		return err
 	}
 	resp.Body = newBuffered(data)
 	return nil
-}
-
-// smallBody is the largest announced length that is believed before a byte of
-// it arrived.
-const smallBody = 64 << 10
-
-func readBody(resp *http.Response, limit int64) ([]byte, error) {
-	if b, ok := resp.Body.(*buffered); ok && int64(len(b.data)) <= limit {
-		return b.data, nil
-	}
-	if resp.ContentLength > limit {
-		return nil, errTooLarge
-	}
-	if n := resp.ContentLength; n >= 0 && n <= smallBody {
-		data := make([]byte, n)
-		if _, err := io.ReadFull(resp.Body, data); err != nil {
-			return nil, err
-		}
-		return data, nil
-	}
-	data, err := io.ReadAll(io.LimitReader(resp.Body, limit+1))
-	if err != nil {
-		return nil, err
-	}
-	if int64(len(data)) > limit {
-		return nil, errTooLarge
-	}
-	return data, nil
 }

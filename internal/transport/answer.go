@@ -1,0 +1,77 @@
+package transport
+
+import (
+	"errors"
+	"io"
+	"net/http"
+)
+
+var (
+	errTooLarge   = errors.New("answer too large")
+	errNoResponse = errors.New("neither an answer nor an error")
+)
+
+// checked makes up for what callers' transports and middleware leave out, as
+// net/http does for its own users.
+func checked(resp *http.Response, err error) (*http.Response, error) {
+	switch {
+	case err != nil:
+		return nil, err
+	case resp == nil:
+		return nil, errNoResponse
+	case resp.Body == nil:
+		resp.Body = http.NoBody
+	}
+	return resp, nil
+}
+
+// bodiless reports whether no body follows the header, whatever length that
+// announces. What follows a 101 is another protocol and need not end.
+func bodiless(resp *http.Response, method string) bool {
+	return resp.Body == http.NoBody || method == http.MethodHead || resp.StatusCode < 200 ||
+		resp.StatusCode == http.StatusNoContent || resp.StatusCode == http.StatusNotModified
+}
+
+// smallBody is the largest announced length that is believed before a byte of
+// it arrived.
+const smallBody = 64 << 10
+
+// readBody reads a body to its end. The announced length is only a hint of how
+// much memory it takes: answers that callers' transports make up leave it at
+// zero, and those they change may be longer. With the error of a body that
+// breaks off comes what arrived of it.
+func readBody(resp *http.Response, method string, limit int64) ([]byte, error) {
+	if b, ok := resp.Body.(*buffered); ok && int64(len(b.data)) <= limit {
+		return b.data, nil
+	}
+	if bodiless(resp, method) {
+		return nil, nil
+	}
+	n := resp.ContentLength
+	if n > limit {
+		return nil, errTooLarge
+	}
+	var data []byte
+	if n > 0 && n <= smallBody {
+		data = make([]byte, n+1) // one more, to see the end
+		m, err := io.ReadFull(resp.Body, data)
+		data = data[:m]
+		switch {
+		case err == nil: // longer than announced
+		case int64(m) == n:
+			return data, nil
+		default:
+			return data, err
+		}
+	}
+	rest, err := io.ReadAll(io.LimitReader(resp.Body, limit-int64(len(data))+1))
+	if data == nil {
+		data = rest
+	} else {
+		data = append(data, rest...)
+	}
+	if err == nil && int64(len(data)) > limit {
+		return nil, errTooLarge
+	}
+	return data, err
+}
