@@ -3,6 +3,8 @@ package webhook
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io"
 	"log/slog"
 	"math"
 	"net"
@@ -99,6 +101,9 @@ type handler struct {
 	local      bool // the claims are in memory
 	order      orderLocks
 }
+
+// Format keeps the order keys of what is being handled out of fmt.
+func (*handler) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "webhook handler") }
 
 // ServeHTTP implements http.Handler.
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {

@@ -93,6 +93,32 @@ func TestNothingLeaks(t *testing.T) {
 	require.NotEmpty(t, out)
 }
 
+// TestOrderKeysAreNotPrinted: they stand in maps while deliveries are handled,
+// and what a delivery is about may be a person.
+func TestOrderKeysAreNotPrinted(t *testing.T) {
+	const planted = "1098765432"
+	queue, err := NewQueue(QueueConfig{})
+	require.NoError(t, err)
+	for _, q := range []*Queue{nil, queue} {
+		started, release, done := make(chan struct{}), make(chan struct{}), make(chan struct{})
+		h := newHandler(t, HandlerConfig{Queue: q, OrderKey: func(*Delivery) string { return planted }, Handle: func(context.Context, *Delivery) error {
+			close(started)
+			<-release
+			return nil
+		}})
+		go func() {
+			post(h, `{}`)
+			close(done)
+		}()
+		<-started
+		leaktest.Silent(t, "handler", leaktest.Printed(h), planted)
+		leaktest.Silent(t, "queue", leaktest.Printed(queue), planted)
+		close(release)
+		<-done
+	}
+	require.NoError(t, queue.Shutdown(t.Context()))
+}
+
 func TestHandleContext(t *testing.T) {
 	type k struct{}
 	parent := context.WithValue(context.Background(), k{}, "v")

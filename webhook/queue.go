@@ -3,6 +3,8 @@ package webhook
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io"
 	"sync"
 	"time"
 
@@ -76,6 +78,9 @@ func NewQueue(cfg QueueConfig) (*Queue, error) {
 		cfg: cfg, lines: map[string]*line{}, waiting: map[*line]*time.Timer{}, running: map[*job]struct{}{}, empty: make(chan struct{}),
 	}, nil
 }
+
+// Format implements fmt.Formatter: order keys may be personal.
+func (*Queue) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "webhook queue") }
 
 // Shutdown takes no more deliveries and waits until all are handled, tries that
 // are still due included. When ctx ends first, it cancels what is running,
