@@ -228,6 +228,10 @@ func (a *answer) fail(reason string) error {
 	return a.Fail(kyckit.ErrDecode, reason, transport.Explanation{})
 }
 
+// minRecord is the mean length in bytes below which a long list is none of
+// records. It keeps a list of "{}" from taking hundreds of times its length.
+const minRecord = 32
+
 // records reads an array of records, or one alone. False means that the payload
 // is neither.
 func (e envelope) records() ([]Record, bool) {
@@ -241,6 +245,9 @@ func (e envelope) records() ([]Record, bool) {
 			return nil, true
 		}
 		return []Record{one}, true
+	}
+	if n := countItems(raw); n > maxItems && len(raw)/n < minRecord {
+		return nil, false
 	}
 	var list []Record
 	if json.Unmarshal(raw, &list) != nil || list == nil {

@@ -93,9 +93,12 @@ func ParseEvent(body []byte) (Event, error) {
 		e.Type = EventStatusChanged
 	}
 	if len(in.KYCData) > 0 && !isLiteral(in.KYCData, "null") {
+		if countItems(in.KYCData) > 1 {
+			return Event{}, eventError("kycData is not one record")
+		}
 		records, ok := envelope{payload: in.KYCData}.records()
 		switch {
-		case !ok || len(records) > 1:
+		case !ok:
 			return Event{}, eventError("kycData is not a record")
 		case len(records) == 0:
 		case records[0].RequestID != "" && records[0].RequestID != id:

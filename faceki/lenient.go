@@ -16,9 +16,10 @@ type rawReader interface{ readRaw(raw json.RawMessage) }
 // decodeLenient fills the struct that v points to from a JSON object. Every
 // field is optional and nullable, and numbers, strings and bools stand in for
 // each other, because FACEKI's sources disagree on types and its records grow.
-// A value that does not fit leaves its field empty; it is never lost, since the
-// types keep their raw JSON. Keys compare exactly. False means that data is no
-// object, or one in which a key occurs twice.
+// A value that does not fit, or an array that is far too long, leaves its field
+// empty; it is never lost, since the types keep their raw JSON. Keys compare
+// exactly. False means that data is no object, or one in which a key occurs
+// twice.
 func decodeLenient(data []byte, v any) bool {
 	return decodeObject(data, reflect.ValueOf(v).Elem())
 }
@@ -87,9 +88,16 @@ func decodeValue(raw json.RawMessage, dst reflect.Value) {
 	}
 }
 
+// maxItems is how many values are read of an array inside a record, which has a
+// few. A megabyte of "{}" would become hundreds of megabytes of structs.
+const maxItems = 1000
+
 // decodeSlice reads an array; a single value stands for an array of one. A
 // value that does not fit still takes its place, so that indexes agree.
 func decodeSlice(raw json.RawMessage, dst reflect.Value) {
+	if countItems(raw) > maxItems {
+		return
+	}
 	var items []json.RawMessage
 	if json.Unmarshal(raw, &items) != nil {
 		items = []json.RawMessage{raw}
@@ -99,6 +107,32 @@ func decodeSlice(raw json.RawMessage, dst reflect.Value) {
 		decodeValue(item, out.Index(i))
 	}
 	dst.Set(out)
+}
+
+// countItems counts the items of a valid JSON array without taking memory for
+// them. Other values count as one.
+func countItems(raw json.RawMessage) int {
+	raw = bytes.TrimSpace(raw)
+	if len(raw) == 0 || raw[0] != '[' {
+		return 1
+	}
+	n, depth, quoted := 1, 0, false
+	for i := 0; i < len(raw); i++ {
+		switch c := raw[i]; {
+		case quoted && c == '\\':
+			i++
+		case c == '"':
+			quoted = !quoted
+		case quoted:
+		case c == '[', c == '{':
+			depth++
+		case c == ']', c == '}':
+			depth--
+		case c == ',' && depth == 1:
+			n++
+		}
+	}
+	return n
 }
 
 // decimal reads a finite number that may come as a string.

@@ -3,16 +3,19 @@ package faceki_test
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/kyckit/kyckit"
 	"github.com/kyckit/kyckit/faceki"
 	"github.com/kyckit/kyckit/faceki/facekitest"
 )
@@ -81,6 +84,54 @@ func TestBufferedStreamIsHeldOnce(t *testing.T) {
 	})
 	t.Logf("allocated %d KiB", n>>10)
 	require.Less(t, n, uint64(image20MB+image20MB/10))
+}
+
+// A webhook body of a megabyte stays one, whatever it is made of.
+func TestLongArraysTakeLittleMemory(t *testing.T) {
+	for name, event := range map[string]string{
+		"documents":   `{"requestId":"r","status":"X","kycData":{"requestId":"r","document_data":[%s]}}`,
+		"confidences": `{"requestId":"r","status":"X","kycData":{"requestId":"r","document_data_confidence":[%s]}}`,
+		"warnings":    `{"requestId":"r","status":"X","kycData":{"requestId":"r","warnings":[%s]}}`,
+		"records":     `{"requestId":"r","status":"X","kycData":[%s]}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			body := fmt.Appendf(nil, event, strings.Repeat("{},", 300_000)+"{}")
+			var e faceki.Event
+			var err error
+			n := allocated(func() { e, err = faceki.ParseEvent(body) })
+			require.Less(t, n, uint64(30*len(body)))
+			if name == "records" {
+				require.ErrorIs(t, err, kyckit.ErrDecode)
+				return
+			}
+			require.NoError(t, err)
+			require.Empty(t, e.Record.Documents)
+			require.Empty(t, e.Record.Warnings)
+			require.Greater(t, len(e.Record.Raw), 900_000, "nothing is lost")
+		})
+	}
+}
+
+// What is long for a good reason is read.
+func TestLongListOfRecords(t *testing.T) {
+	fake, client := newFake(t)
+	record := `{"requestId":"r,[\"\\","document_data":[{"full_name":"A, \"]\\"},{"full_name":"B"}],"warnings":[[1,2],{"a":[3,4]}]}`
+	list := "[" + strings.Repeat(record+",", 2999) + record + "]"
+	fake.Fail(facekitest.OpRecords, 1, answer([]byte(`{"status":true,"code":200,"result":`+list+`}`)))
+	records, err := client.Records(context.Background(), faceki.RecordFilter{Link: "l"})
+	require.NoError(t, err)
+	require.Len(t, records, 3000)
+	require.Len(t, records[2999].Documents, 2)
+	require.Len(t, records[2999].Warnings, 2)
+
+	fake.Fail(facekitest.OpRecords, 1, answer([]byte(`{"status":true,"code":200,"result":[`+strings.Repeat("{},", 5000)+`{}]}`)))
+	_, err = client.Records(context.Background(), faceki.RecordFilter{Link: "l"})
+	require.ErrorIs(t, err, kyckit.ErrDecode)
+
+	var one faceki.Record
+	texts := `"` + strings.Repeat(`[,{\",`, 2000) + `"`
+	require.NoError(t, one.UnmarshalJSON([]byte(`{"warnings":[`+texts+`,`+strings.TrimSuffix(strings.Repeat("[0,0],", 999), ",")+`]}`)))
+	require.Len(t, one.Warnings, 1000)
 }
 
 func BenchmarkVerify20MB(b *testing.B) {

@@ -13,7 +13,8 @@ import (
 
 // Record is a verification as FACEKI stores it. Every field is optional:
 // [Client.Verify] fills few, [Client.Records] most. A field whose value has an
-// unexpected type is left empty and is still in Raw.
+// unexpected type, or that is an array of more than 1000 items, is left empty
+// and is still in Raw.
 //
 // A Record is personal data. It prints redacted; its JSON is clear, in FACEKI's
 // own names, and holds the fields but not what only Raw knows.
