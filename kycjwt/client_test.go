@@ -253,6 +253,17 @@ func TestAReaderIsNeverSentAsJSON(t *testing.T) {
 	assert.Contains(t, string(sent[0].Body), "scan")
 }
 
+func TestAHEADHasNoBodyToDecode(t *testing.T) {
+	fake, client := start(t, kycjwttest.Config{})
+	fake.Handle("/api/v1/things", "things", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Length", "17")
+	})
+	var out json.RawMessage
+	require.NoError(t, client.Do(t.Context(), kycjwt.Request{Method: http.MethodHead, Path: "/things"}, &out))
+	assert.Empty(t, out)
+	assert.Equal(t, 1, fake.Count("things"))
+}
+
 func TestAWebPageIsNoAnswerEvenWhereNoneIsWanted(t *testing.T) {
 	fake, client := start(t, kycjwttest.Config{})
 	fake.Fail("other", 0, kyctest.Fault{Status: 200, Body: "\n<!DOCTYPE html><p>Sign in to the network</p>"})

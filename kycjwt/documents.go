@@ -1,6 +1,7 @@
 package kycjwt
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -48,7 +49,7 @@ func (DocumentParams) LogValue() slog.Value { return redact.Value("kycjwt.Docume
 
 // Document is what the provider says about a document. It prints redacted.
 type Document struct {
-	// ID is the document's id.
+	// ID is the document's id, a number as it is written.
 	ID string
 	// OwnerID is the customer's id: "owner_id" as on the newer page, else
 	// "owner_type_id" as on the older one.
@@ -61,17 +62,14 @@ type Document struct {
 // UnmarshalJSON reads both documented spellings and keeps the answer as it is.
 func (d *Document) UnmarshalJSON(b []byte) error {
 	var in struct {
-		ID      string `json:"id"`
-		OwnerID string `json:"owner_id"`
-		Older   string `json:"owner_type_id"`
+		ID      json.RawMessage `json:"id"`
+		OwnerID json.RawMessage `json:"owner_id"`
+		Older   json.RawMessage `json:"owner_type_id"`
 	}
 	if err := json.Unmarshal(b, &in); err != nil {
 		return err
 	}
-	*d = Document{ID: in.ID, OwnerID: in.OwnerID, Raw: clone(b)}
-	if d.OwnerID == "" {
-		d.OwnerID = in.Older
-	}
+	*d = Document{ID: word(in.ID), OwnerID: cmp.Or(word(in.OwnerID), word(in.Older)), Raw: clone(b)}
 	return nil
 }
 

@@ -147,6 +147,19 @@ func TestQuestionnairesAreReadPageByPage(t *testing.T) {
 	}
 }
 
+func TestADocumentOfUndocumentedTypesLosesNoList(t *testing.T) {
+	fake, client := start(t, kycjwttest.Config{})
+	answerWith(fake, "documents", 200, `{"items":[{"id":7,"owner_id":8},{"id":"a","owner_id":null,"owner_type_id":"b"},{"id":[],"size":"big"},{}]}`)
+	who := owner(t, client)
+	var got [][2]string
+	for d, err := range client.Documents(t.Context(), who) {
+		require.NoError(t, err)
+		assert.NotEmpty(t, d.Raw)
+		got = append(got, [2]string{d.ID, d.OwnerID})
+	}
+	assert.Equal(t, [][2]string{{"7", "8"}, {"a", "b"}, {}, {}}, got)
+}
+
 func TestADocumentWithoutRawStillEncodes(t *testing.T) {
 	encoded, err := json.Marshal(kycjwt.Document{ID: "d", OwnerID: "o"})
 	require.NoError(t, err)
