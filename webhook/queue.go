@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"sync"
 	"time"
 
@@ -25,8 +26,9 @@ type QueueConfig struct {
 	// to MaxWait. Zero means 1 s and 30 s.
 	MinWait, MaxWait time.Duration
 	// OnFailure, if set, is called for a delivery that is given up: after the
-	// last try, for one that is ErrMalformed, or at the end of Shutdown. Its
-	// sender was told that it arrived, so this is the last chance to keep it.
+	// last try, for one that is ErrMalformed, or when the context of Shutdown
+	// ends. Its sender was told that it arrived, so this is the last chance to
+	// keep it. It must be safe for concurrent use.
 	OnFailure func(context.Context, *Delivery, error)
 }
 
@@ -84,8 +86,9 @@ func (*Queue) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "webhook qu
 
 // Shutdown takes no more deliveries and waits until all are handled, tries that
 // are still due included. When ctx ends first, it cancels what is running,
-// gives the rest back to the Claims, reports each to OnFailure and returns
-// ctx's error. It may be called again.
+// reports the rest to OnFailure, gives it back to the Claims and returns ctx's
+// error; what is running is reported as soon as Handle heeds its context. It may
+// be called again, to wait for that.
 func (q *Queue) Shutdown(ctx context.Context) error {
 	q.mu.Lock()
 	if !q.closed {
@@ -107,19 +110,43 @@ func (q *Queue) Shutdown(ctx context.Context) error {
 	}
 }
 
+// abort gives up all that is not running, before it returns: the process may end
+// then.
 func (q *Queue) abort() {
 	q.mu.Lock()
-	defer q.mu.Unlock()
 	q.aborted = true
+	lines := q.ready
+	q.ready = nil
+	for l, timer := range q.waiting {
+		timer.Stop()
+		lines = append(lines, l)
+	}
+	clear(q.waiting)
+	var rest []*job
+	for _, l := range lines {
+		rest = append(rest, l.jobs...)
+		delete(q.lines, l.jobs[0].order)
+	}
 	for j := range q.running {
 		j.cancel()
-	}
-	for l, timer := range q.waiting {
-		if timer.Stop() {
-			delete(q.waiting, l)
-			q.wake(l)
+		if l := q.lines[j.order]; l != nil {
+			rest = append(rest, l.jobs[1:]...)
+			l.jobs = l.jobs[:1]
 		}
 	}
+	q.mu.Unlock()
+	for _, j := range rest {
+		q.failed(j, context.Canceled)
+	}
+	var released sync.WaitGroup // at once, since a store may be slow
+	for _, j := range rest {
+		released.Go(func() { j.release(j.ctx) })
+	}
+	released.Wait()
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.pending -= len(rest)
+	q.checkEmpty()
 }
 
 func (q *Queue) submit(j *job) error {
@@ -201,8 +228,10 @@ func (q *Queue) next(l *line, wait time.Duration) {
 		q.waiting[l] = time.AfterFunc(wait, func() {
 			q.mu.Lock()
 			defer q.mu.Unlock()
-			delete(q.waiting, l)
-			q.wake(l)
+			if _, ok := q.waiting[l]; ok { // not given up meanwhile
+				delete(q.waiting, l)
+				q.wake(l)
+			}
 		})
 		return
 	}
@@ -247,15 +276,22 @@ func (q *Queue) run(j *job, ctx *handleContext, aborted bool) time.Duration {
 		return 0
 	}
 	if !aborted && !errors.Is(err, ErrMalformed) && j.attempts < q.cfg.MaxAttempts {
-		return min(q.cfg.MinWait<<min(j.attempts-1, 20), q.cfg.MaxWait)
+		wait := q.cfg.MinWait
+		for n := 1; n < j.attempts && wait < q.cfg.MaxWait; n++ {
+			wait += min(wait, math.MaxInt64-wait)
+		}
+		return min(wait, q.cfg.MaxWait)
 	}
 	j.release(j.ctx)
-	j.h.report(j.ctx, Result{Outcome: Failed, Err: err, Layers: j.delivery.Layers, Bytes: len(j.delivery.Body)})
-	if q.cfg.OnFailure != nil {
-		func() {
-			defer func() { _ = recover() }() // a hook's panic must not stop the queue
-			q.cfg.OnFailure(j.ctx, j.delivery, err)
-		}()
-	}
+	q.failed(j, err)
 	return 0
+}
+
+// failed reports a job that is given up.
+func (q *Queue) failed(j *job, err error) {
+	j.h.report(j.ctx, Result{Outcome: Failed, Err: err, Layers: j.delivery.Layers, Bytes: len(j.delivery.Body)})
+	defer func() { _ = recover() }() // a hook's panic must not stop the queue
+	if q.cfg.OnFailure != nil {
+		q.cfg.OnFailure(j.ctx, j.delivery, err)
+	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -131,6 +132,66 @@ func TestQueueShutdownTimesOut(t *testing.T) {
 		require.NoError(t, q.Shutdown(context.Background()))
 		assert.EqualValues(t, 4, failed.Load())
 	})
+}
+
+// TestQueueShutdownReportsBeforeItReturns: the process may end after that, so
+// all that Handle does not hold in its hands has been reported and given back.
+func TestQueueShutdownReportsBeforeItReturns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var failed []string
+		q := newQueue(t, QueueConfig{Workers: 2, OnFailure: func(_ context.Context, d *Delivery, err error) {
+			assert.ErrorIs(t, err, context.Canceled)
+			time.Sleep(time.Second)
+			failed = append(failed, string(d.Body))
+		}})
+		claims := &countedClaims{Claims: NewMemoryClaims(MemoryClaimsConfig{})}
+		stubborn := make(chan struct{})
+		h := newHandler(t, HandlerConfig{Queue: q, Claims: claims, OrderKey: orderOf, Handle: func(_ context.Context, d *Delivery) error {
+			if orderOf(d) == "retried" {
+				return errors.New("later")
+			}
+			<-stubborn
+			return nil
+		}})
+		var want []string
+		for _, body := range []string{`{"k":"retried"}`, `{"k":"a","n":1}`, `{"k":"b","n":1}`, `{"k":"a","n":2}`, `{"k":"a","n":3}`, `{"n":1}`, `{"n":2}`} {
+			require.Equal(t, 200, post(h, body).Code)
+			synctest.Wait()
+			if !strings.Contains(body, `"a","n":1`) && !strings.Contains(body, `"b"`) { // those two hold the workers
+				want = append(want, body)
+			}
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+		defer cancel()
+		require.ErrorIs(t, q.Shutdown(ctx), context.DeadlineExceeded)
+		assert.ElementsMatch(t, want, failed)
+		assert.EqualValues(t, len(want), claims.released.Load())
+		close(stubborn)
+		require.NoError(t, q.Shutdown(context.Background()))
+		assert.ElementsMatch(t, want, failed, "what ran to its end was handled")
+		assert.Equal(t, 200, post(h, `{"k":"a","n":1}`).Code, "and is remembered")
+	})
+}
+
+// countedClaims counts what is given back.
+type countedClaims struct {
+	Claims
+	released atomic.Int32
+}
+
+func (c *countedClaims) Claim(ctx context.Context, key string, lease time.Duration) (Claim, error) {
+	claim, err := c.Claims.Claim(ctx, key, lease)
+	return countedClaim{claim, c}, err
+}
+
+type countedClaim struct {
+	Claim
+	of *countedClaims
+}
+
+func (c countedClaim) Release(ctx context.Context) error {
+	c.of.released.Add(1)
+	return c.Claim.Release(ctx)
 }
 
 func TestQueueSurvivesPanicAndGoexit(t *testing.T) {
