@@ -18,7 +18,9 @@ type HandlerConfig struct {
 	// the work would be lost half done.
 	Handle func(context.Context, *Delivery) error
 	// Claims remembers what was handled. Nil means NewMemoryClaims with its
-	// defaults, which is right for one process.
+	// defaults, which is right for one process. Handlers that share a store
+	// share its keys: where they serve different senders, give each a Key
+	// function that puts the sender's name in front.
 	Claims Claims
 	// Key names a delivery: two deliveries with the same key are the same, and
 	// the second is answered without handling it. Build it only from what is
@@ -27,7 +29,7 @@ type HandlerConfig struct {
 	Key func(*Delivery) string
 	// OrderKey, if set, names what a delivery is about, such as a transaction:
 	// deliveries with the same non-empty order key are handled one after the
-	// other in the order in which they were authenticated.
+	// other in the order in which they were claimed.
 	OrderKey func(*Delivery) string
 	// MaxBody is the longest body in bytes. Zero means 1 MiB.
 	MaxBody int64
@@ -57,7 +59,9 @@ type HandlerConfig struct {
 	// means no logging.
 	Logger *slog.Logger
 	// OnResult, if set, is called once for each request after it was answered,
-	// for metrics.
+	// for metrics, and once more, without Status, for a queued delivery that is
+	// given up or whose handling could not be recorded. It must be safe for
+	// concurrent use.
 	OnResult func(context.Context, Result)
 }
 
@@ -82,9 +86,9 @@ type Result struct {
 	// Outcome is what became of it, and Status the answer's HTTP status.
 	Outcome Outcome
 	Status  int
-	// Err is why it was not handled, ErrDuplicate included. On a Handled delivery it is why that
-	// could not be recorded in the Claims. It may come from Handle, so it may
-	// hold whatever Handle puts into errors.
+	// Err is why it was not handled, ErrDuplicate included. On a Handled
+	// delivery it is why that could not be recorded in the Claims. It may come
+	// from Handle, so it may hold whatever Handle puts into errors.
 	Err error
 	// Layers are the results of the policy's authenticators.
 	Layers []Layer

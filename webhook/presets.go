@@ -53,7 +53,8 @@ func GitHub() Scheme {
 }
 
 // Slack returns the scheme of Slack: headers X-Slack-Signature with "v0=<hex>"
-// and X-Slack-Request-Timestamp, over v0:timestamp:body.
+// and X-Slack-Request-Timestamp, over v0:timestamp:body. Slash commands and
+// interactions are forms, so their handler needs HandlerConfig.AnyBody.
 //
 // Source: api.slack.com, "Verifying requests from Slack".
 func Slack() Scheme {
