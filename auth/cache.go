@@ -30,7 +30,9 @@ const (
 
 // CacheConfig configures a [Cache].
 type CacheConfig struct {
-	// Source is asked for new tokens, by one goroutine at a time. Required.
+	// Source is asked for new tokens, one call at a time. A call that panics
+	// fails; one that ignores its context for more than a second is left
+	// behind, four of them at most. Required.
 	Source Source
 	// Tuning holds what seldom needs a change.
 	Tuning Tuning
@@ -92,6 +94,7 @@ type Cache struct {
 	onEvent func(Event)
 	// attempts is defaultAttempts, or what HTTP.Retry says.
 	attempts int
+	asking   atomic.Int32 // calls of the source that have not returned
 
 	mu     sync.Mutex
 	flight *flight
@@ -218,8 +221,9 @@ func (c *Cache) drop(e *entry) {
 	c.emit(context.Background(), Event{Kind: EventInvalidated, Expiry: e.token.Expiry}) //nolint:forbidigo // belongs to no call
 }
 
-// Close ends the exchange that may be running and waits for it. A cached token
-// serves on until it expires; no new one is fetched.
+// Close ends the exchange that may be running and waits for it, up to a second
+// where the source ignores its context. A cached token serves on until it
+// expires; no new one is fetched.
 func (c *Cache) Close() error {
 	c.mu.Lock()
 	c.closed = true
@@ -277,12 +281,29 @@ func failure(kind error, reason string) *kyckit.Error {
 	return &kyckit.Error{Provider: provider, Op: opToken, Kind: kind, Reason: reason}
 }
 
+const noTokenInTime = "no token in time"
+
 // asError makes any source's error a *kyckit.Error. A foreign error is kept as
-// the cause and not shown: nobody knows what its text holds.
+// the cause and not shown: nobody knows what its text holds. The end of a
+// context is not kept: it is one of the source's own, and callers would take it
+// for the end of theirs.
 func asError(err error) *kyckit.Error {
 	var e *kyckit.Error
-	if errors.As(err, &e) {
+	if !errors.As(err, &e) {
+		e = failure(kyckit.ErrUnavailable, "the source failed")
+		e.Err = err
+	}
+	if !endedContext(e) {
 		return e
 	}
-	return &kyckit.Error{Provider: provider, Op: opToken, Kind: kyckit.ErrUnavailable, Reason: "the source failed", Err: err}
+	own := *e
+	own.Err = nil
+	if endedContext(&own) {
+		own.Kind, own.Reason = kyckit.ErrUnavailable, noTokenInTime
+	}
+	return &own
+}
+
+func endedContext(err error) bool {
+	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -104,17 +103,6 @@ func TestExchangeThatHangsEndsInTime(t *testing.T) {
 		require.ErrorIs(t, err, kyckit.ErrUnavailable)
 		require.NotErrorIs(t, err, context.DeadlineExceeded, "the caller's deadline did not pass")
 		assert.Equal(t, 7*time.Second, time.Since(start))
-	})
-}
-
-func TestSourceThatEndsItsGoroutineTrapsNobody(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		c := newCache(t, auth.SourceFunc(func(context.Context) (auth.Token, error) {
-			runtime.Goexit()
-			return auth.Token{}, nil
-		}))
-		_, err := c.Token(t.Context())
-		require.ErrorIs(t, err, kyckit.ErrUnavailable)
 	})
 }
 

@@ -14,7 +14,12 @@ import (
 
 // OAuth2 makes src a token source for golang.org/x/oauth2. That interface
 // knows no context: ctx limits every call instead.
-func OAuth2(ctx context.Context, src Source) oauth2.TokenSource { return toOAuth2{ctx, src} }
+func OAuth2(ctx context.Context, src Source) oauth2.TokenSource {
+	if src == nil {
+		return noOAuth2{}
+	}
+	return toOAuth2{ctx, src}
+}
 
 type toOAuth2 struct {
 	ctx    context.Context // the interface has no other place for it
@@ -85,6 +90,9 @@ func (s *fromOAuth2) Token(ctx context.Context) (Token, error) {
 func (s *fromOAuth2) run(f *oauth2Flight) {
 	f.err = failure(kyckit.ErrUnavailable, "the source did not return")
 	defer func() {
+		if v := recover(); v != nil {
+			f.err = panicked(v)
+		}
 		s.mu.Lock()
 		s.flight = nil
 		s.mu.Unlock()
@@ -105,7 +113,7 @@ func (s *fromOAuth2) run(f *oauth2Flight) {
 func oauth2Error(err error) *kyckit.Error {
 	var own *kyckit.Error
 	if errors.As(err, &own) {
-		return own
+		return asError(own)
 	}
 	var refused *oauth2.RetrieveError
 	if !errors.As(err, &refused) {

@@ -99,6 +99,8 @@ func TestCallersOfAnOAuth2SourceLeaveWhenTheirContextEnds(t *testing.T) {
 }
 
 func TestOAuth2SourcesThatMisbehave(t *testing.T) {
+	ended, end := context.WithCancel(t.Context())
+	end()
 	for name, tc := range map[string]struct {
 		ts   oauth2.TokenSource
 		kind error
@@ -110,7 +112,12 @@ func TestOAuth2SourcesThatMisbehave(t *testing.T) {
 		"our error": {tokenFunc(func() (*oauth2.Token, error) {
 			return nil, fmt.Errorf("planted: %w", &kyckit.Error{Kind: kyckit.ErrForbidden})
 		}), kyckit.ErrForbidden},
-		"bare": {tokenFunc(func() (*oauth2.Token, error) { return nil, &oauth2.RetrieveError{} }), kyckit.ErrDecode},
+		"a panic": {tokenFunc(func() (*oauth2.Token, error) { panic("planted") }), kyckit.ErrUnavailable},
+		"its own context": {auth.OAuth2(ended, auth.SourceFunc(func(ctx context.Context) (auth.Token, error) {
+			return auth.Token{}, &kyckit.Error{Kind: ctx.Err()}
+		})), kyckit.ErrUnavailable},
+		"nothing inside": {auth.OAuth2(t.Context(), nil), kyckit.ErrInvalid},
+		"bare":           {tokenFunc(func() (*oauth2.Token, error) { return nil, &oauth2.RetrieveError{} }), kyckit.ErrDecode},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := auth.FromOAuth2(tc.ts).Token(t.Context())

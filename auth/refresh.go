@@ -65,29 +65,20 @@ func (c *Cache) start() *flight {
 // run makes the exchange and tells everybody.
 func (c *Cache) run(ctx context.Context, f *flight) {
 	defer f.cancel()
-	ended := false
-	defer func() {
-		// A source that panics or ends its goroutine must not leave the
-		// callers waiting.
-		if !ended {
-			failed, _ := c.fail(ctx, failure(kyckit.ErrUnavailable, "the source did not return"), 0)
-			c.end(f, failed)
-		}
-	}()
+	f.err = failure(kyckit.ErrUnavailable, "the exchange was broken off")
+	defer c.end(f) // whatever a hook does to this goroutine
 	for attempt := 1; ; attempt++ {
 		start := c.now()
-		token, err := c.fetch(ctx)
+		token, err := c.ask(ctx)
 		if err == nil {
 			if err = c.succeed(ctx, f, token, c.now()-start); err == nil {
-				ended = true
 				return
 			}
 		}
 		failed := *asError(err)
-		if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
-			// The exchange's own context, which must not look like the caller's.
-			failed = *failure(kyckit.ErrUnavailable, "no token in time")
-			if errors.Is(err, context.Canceled) {
+		if ended := ctx.Err(); ended != nil && endedContext(err) {
+			failed = *failure(kyckit.ErrUnavailable, noTokenInTime)
+			if errors.Is(ended, context.Canceled) {
 				failed.Reason = "the cache was closed"
 			}
 		}
@@ -96,13 +87,12 @@ func (c *Cache) run(ctx context.Context, f *flight) {
 		if again && sleep(ctx, told.RetryAfter) {
 			continue
 		}
-		ended = true
-		c.end(f, told)
+		f.err = told
 		return
 	}
 }
 
-// succeed adopts the token and ends the flight.
+// succeed adopts the token; from here on it serves everybody who asks.
 func (c *Cache) succeed(ctx context.Context, f *flight, token Token, took time.Duration) error {
 	c.mu.Lock()
 	kind := EventFetched
@@ -116,10 +106,9 @@ func (c *Cache) succeed(ctx context.Context, f *flight, token Token, took time.D
 	}
 	c.pace.succeeded()
 	c.flight = nil
-	f.entry = e
+	f.entry, f.err = e, nil
 	c.mu.Unlock()
 	c.emit(ctx, Event{Kind: kind, Expiry: token.Expiry, Took: took})
-	close(f.done)
 	return nil
 }
 
@@ -143,11 +132,12 @@ func (c *Cache) fail(ctx context.Context, err *kyckit.Error, took time.Duration)
 	return failed, again
 }
 
-// end closes a flight that failed.
-func (c *Cache) end(f *flight, err error) {
+// end tells those who wait for f.
+func (c *Cache) end(f *flight) {
 	c.mu.Lock()
-	c.flight = nil
-	f.err = err
+	if c.flight == f {
+		c.flight = nil
+	}
 	c.mu.Unlock()
 	close(f.done)
 }

@@ -1,0 +1,64 @@
+package auth
+
+import (
+	"context"
+	"fmt"
+	"runtime/debug"
+	"time"
+
+	"github.com/kyckit/kyckit"
+)
+
+const (
+	// grace is how long a source may take to notice that its context ended.
+	grace = time.Second
+	// maxAsking bounds the calls of a source that ignore their context.
+	maxAsking = 4
+)
+
+// ask makes one attempt. The source runs user code on a goroutine that no
+// caller can guard: a panic must not end the program, nor a call that never
+// returns the cache.
+func (c *Cache) ask(ctx context.Context) (Token, error) {
+	if c.asking.Load() >= maxAsking {
+		return Token{}, failure(kyckit.ErrUnavailable, "the source does not return")
+	}
+	type answer struct {
+		token Token
+		err   error
+	}
+	answered := make(chan answer, 1)
+	c.asking.Add(1)
+	go func() {
+		a := answer{err: failure(kyckit.ErrUnavailable, "the source did not return")}
+		defer func() {
+			if v := recover(); v != nil {
+				a = answer{err: panicked(v)}
+			}
+			c.asking.Add(-1)
+			answered <- a
+		}()
+		a.token, a.err = c.fetch(ctx)
+	}()
+	select {
+	case a := <-answered:
+		return a.token, a.err
+	case <-ctx.Done():
+	}
+	timer := time.NewTimer(grace)
+	defer timer.Stop()
+	select {
+	case a := <-answered:
+		return a.token, a.err
+	case <-timer.C:
+		return Token{}, ctx.Err()
+	}
+}
+
+// panicked is the error of a source that panicked with v, which only the cause
+// tells: nobody knows what it holds.
+func panicked(v any) *kyckit.Error {
+	e := failure(kyckit.ErrUnavailable, "the source panicked")
+	e.Err = fmt.Errorf("panic: %v\n%s", v, debug.Stack())
+	return e
+}
