@@ -26,23 +26,25 @@ func read(ctx context.Context, c *kycjwt.Client) error {
 }
 
 func TestPitfallBadCredentialsAre400(t *testing.T) {
-	fake, client := start(t, kycjwttest.Config{}, func(c *kycjwt.Config) { c.Password = kyckit.NewSecret("wrong") })
-	err := read(t.Context(), client)
-	require.ErrorIs(t, err, kyckit.ErrUnauthorized)
-	e := asError(t, err)
-	assert.Equal(t, "LOGIN_BAD_CREDENTIALS", e.Code)
-	assert.Equal(t, 400, e.StatusCode)
-	assert.Contains(t, err.Error(), "LOGIN_BAD_CREDENTIALS")
-	assert.Zero(t, fake.Count("questionnaire"))
+	synctest.Test(t, func(t *testing.T) {
+		fake, client := startInMemory(t, kycjwttest.Config{}, func(c *kycjwt.Config) { c.Password = kyckit.NewSecret("wrong") })
+		err := read(t.Context(), client)
+		require.ErrorIs(t, err, kyckit.ErrUnauthorized)
+		e := asError(t, err)
+		assert.Equal(t, "LOGIN_BAD_CREDENTIALS", e.Code)
+		assert.Equal(t, 400, e.StatusCode)
+		assert.Contains(t, err.Error(), "LOGIN_BAD_CREDENTIALS")
+		assert.Zero(t, fake.Count("questionnaire"))
 
-	for range 10 {
-		require.ErrorIs(t, read(t.Context(), client), kyckit.ErrUnauthorized)
-	}
-	assert.Equal(t, 1, fake.Count("login"), "a refused password is not tried again at once")
+		for range 10 {
+			require.ErrorIs(t, read(t.Context(), client), kyckit.ErrUnauthorized)
+		}
+		assert.Equal(t, 1, fake.Count("login"), "a refused password is not tried again at once")
 
-	_, err = client.CreatePerson(t.Context(), person())
-	require.ErrorIs(t, err, kyckit.ErrUnauthorized)
-	assert.NotErrorIs(t, err, kyckit.ErrOutcomeUnknown, "nothing was sent")
+		_, err = client.CreatePerson(t.Context(), person())
+		require.ErrorIs(t, err, kyckit.ErrUnauthorized)
+		assert.NotErrorIs(t, err, kyckit.ErrOutcomeUnknown, "nothing was sent")
+	})
 }
 
 func TestAnUnverifiedUserIsTold(t *testing.T) {

@@ -39,6 +39,7 @@ func (s *Server) login(w http.ResponseWriter, r *http.Request) {
 			older: [2]string{`string does not match regex "password"`, "value_error.str.regex"},
 			newer: [2]string{"String should match pattern '^password$'", "string_pattern_mismatch"},
 			input: grant,
+			ctx:   [2]any{map[string]string{"pattern": "password"}, map[string]string{"pattern": "^password$"}},
 		})
 	}
 	if username == "" {

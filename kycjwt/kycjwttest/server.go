@@ -188,6 +188,7 @@ type fieldProblem struct {
 	older [2]string // msg and type of pydantic 1
 	newer [2]string // msg and type of pydantic 2
 	input any       // what the newer generation echoes
+	ctx   [2]any    // of both generations, nil for none
 }
 
 func missing(loc ...any) fieldProblem {
@@ -202,11 +203,14 @@ func missing(loc ...any) fieldProblem {
 func (s *Server) unprocessable(w http.ResponseWriter, problems ...fieldProblem) {
 	list := make([]map[string]any, 0, len(problems))
 	for _, p := range problems {
+		item, ctx := map[string]any{"loc": p.loc, "msg": p.newer[0], "type": p.newer[1], "input": p.input}, p.ctx[1]
 		if s.config.Pydantic1 {
-			list = append(list, map[string]any{"loc": p.loc, "msg": p.older[0], "type": p.older[1]})
-			continue
+			item, ctx = map[string]any{"loc": p.loc, "msg": p.older[0], "type": p.older[1]}, p.ctx[0]
 		}
-		list = append(list, map[string]any{"loc": p.loc, "msg": p.newer[0], "type": p.newer[1], "input": p.input})
+		if ctx != nil {
+			item["ctx"] = ctx
+		}
+		list = append(list, item)
 	}
 	answer(w, http.StatusUnprocessableEntity, map[string]any{"detail": list})
 }

@@ -103,7 +103,8 @@ func TestLoginAnswersAsFastAPIUsersDoes(t *testing.T) {
 		{"empty username", "POST", "/auth/jwt/login", formType, form("username", "", "password", "p+w"), 422, missingName},
 		{"JSON", "POST", "/auth/jwt/login", "application/json", `{"username":"user@x.example","password":"p+w"}`, 422, ""},
 		{"empty body", "POST", "/auth/jwt/login", "", "", 422, ""},
-		{"other grant", "POST", "/auth/jwt/login", formType, good + "&grant_type=client_credentials", 422, ""},
+		{"other grant", "POST", "/auth/jwt/login", formType, good + "&grant_type=client_credentials", 422, `{"detail":[{"loc":["body","grant_type"],
+			"msg":"String should match pattern '^password$'","type":"string_pattern_mismatch","input":"client_credentials","ctx":{"pattern":"^password$"}}]}`},
 		{"GET", "GET", "/auth/jwt/login", "", "", 405, `{"detail":"Method Not Allowed"}`},
 		{"trailing slash", "POST", "/auth/jwt/login/", formType, good, 307, ""},
 		{"refresh", "POST", "/auth/jwt/refresh", formType, good, 404, `{"detail":"Not Found"}`},
@@ -130,7 +131,7 @@ func TestTheOlderGenerationEchoesNothing(t *testing.T) {
 	fake := start(t, kycjwttest.Config{Pydantic1: true})
 	_, body := send(t, fake, "POST", "/auth/jwt/login", formType, form("password", "p+w", "grant_type", "x"))
 	assert.JSONEq(t, `{"detail":[
-		{"loc":["body","grant_type"],"msg":"string does not match regex \"password\"","type":"value_error.str.regex"},
+		{"loc":["body","grant_type"],"msg":"string does not match regex \"password\"","type":"value_error.str.regex","ctx":{"pattern":"password"}},
 		{"loc":["body","username"],"msg":"field required","type":"value_error.missing"}]}`, body)
 }
 
@@ -167,7 +168,11 @@ func TestEveryBadTokenLooksAlike(t *testing.T) {
 	resp, _ := send(t, fake, "GET", "/api/v1/webhooks", "", "", "Authorization", "bEARER "+token)
 	require.Equal(t, 200, resp.StatusCode, "the scheme is case-insensitive")
 	parts := strings.Split(token, ".")
-	for _, header := range []string{"", "Basic dTpw", token, "Bearer", "Bearer x", "Bearer a.b.c", "Bearer " + parts[0] + "." + parts[1] + ".", "Bearer " + token[:len(token)-2] + "AA"} {
+	tampered := "A" + parts[2][1:]
+	if tampered == parts[2] {
+		tampered = "B" + parts[2][1:]
+	}
+	for _, header := range []string{"", "Basic dTpw", token, "Bearer", "Bearer x", "Bearer a.b.c", "Bearer " + parts[0] + "." + parts[1] + ".", "Bearer " + parts[0] + "." + parts[1] + "." + tampered} {
 		resp, body := send(t, fake, "GET", "/api/v1/webhooks", "", "", "Authorization", header)
 		assert.Equal(t, 401, resp.StatusCode, header)
 		assert.JSONEq(t, `{"detail":"Unauthorized"}`, body)
@@ -194,7 +199,7 @@ func TestTokensAreJWTsWithExpAndAnAudienceList(t *testing.T) {
 	claims := decode(parts[1])
 	assert.Equal(t, []any{"fastapi-users:auth"}, claims["aud"])
 	assert.Len(t, claims, 3, "sub, aud, exp and nothing else")
-	assert.InDelta(t, before+3660, claims["exp"], 2)
+	assert.InDelta(t, before+3660, claims["exp"], 30)
 
 	forever := start(t, kycjwttest.Config{TokenLifetime: -1})
 	assert.NotContains(t, decode(strings.Split(tokenOf(t, forever), ".")[1]), "exp")
