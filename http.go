@@ -16,8 +16,9 @@ type HTTP struct {
 	// that ignores proxy settings of the environment.
 	Client *http.Client
 	// Logger receives one debug record a try: operation, method, path
-	// template, status, attempt, duration and request id, nothing else. Nil
-	// means no logging.
+	// template, status, attempt, duration and request id, nothing else. Where no
+	// answer came, a few words of the SDK's own stand for the status. Nil means
+	// no logging.
 	Logger *slog.Logger
 	// Retry is the policy for calls that are safe to repeat. Calls that start
 	// a verification, cost money or prompt a phone are never repeated,
@@ -49,7 +50,8 @@ type Retry struct {
 	// MaxAttempts is how many tries a call may take, the first one included.
 	// Zero means 3; 1 means no retries.
 	MaxAttempts int
-	// MinWait is the first upper bound of the wait. Zero means 200 ms.
+	// MinWait is the first upper bound of the wait. Zero means 200 ms, or
+	// MaxWait where that is less.
 	MinWait time.Duration
 	// MaxWait is the last upper bound of the wait. Zero means 5 s.
 	MaxWait time.Duration

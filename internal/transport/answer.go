@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/url"
 )
 
 var (
@@ -11,18 +12,26 @@ var (
 	errNoResponse = errors.New("neither an answer nor an error")
 )
 
-// checked makes up for what callers' transports and middleware leave out, as
-// net/http does for its own users.
-func checked(resp *http.Response, err error) (*http.Response, error) {
-	switch {
-	case err != nil:
-		return nil, err
-	case resp == nil:
-		return nil, errNoResponse
-	case resp.Body == nil:
+// complete makes up for what callers' transports and middleware leave out of
+// an answer that comes without an error, as net/http does for its own users.
+func complete(resp *http.Response) error {
+	if resp == nil {
+		return errNoResponse
+	}
+	if resp.Body == nil {
 		resp.Body = http.NoBody
 	}
-	return resp, nil
+	return nil
+}
+
+// dropBadLocation makes an answer of a redirect to nowhere: net/http would hide
+// it behind an error.
+func dropBadLocation(resp *http.Response, base *url.URL) {
+	if to := resp.Header.Get("Location"); to != "" {
+		if _, err := base.Parse(to); err != nil {
+			resp.Header.Del("Location")
+		}
+	}
 }
 
 // bodiless reports whether no body follows the header, whatever length that

@@ -82,12 +82,14 @@ type Response struct {
 	call   *Call
 }
 
-// state follows one call through the layers, in the request's context.
+// state follows one call through the layers, in the request's context. A
+// middleware may pass the call on from several goroutines, and return while one
+// of them is still at it.
 type state struct {
 	client *Client
 	call   *Call
-	tries  int
-	wait   time.Duration
+	begun  atomic.Bool
+	tries  atomic.Int32
 	body   atomic.Pointer[io.ReadCloser] // what Body.Open returned last
 }
 
@@ -133,7 +135,10 @@ func (c *Client) Do(ctx context.Context, call *Call) (*Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	resp, err := checked(c.chain.RoundTrip(req))
+	resp, err := c.chain.RoundTrip(req)
+	if err == nil {
+		err = complete(resp)
+	}
 	if err != nil {
 		return nil, c.transportError(ctx, st, err)
 	}
@@ -147,7 +152,7 @@ func (c *Client) Do(ctx context.Context, call *Call) (*Response, error) {
 		Header:     resp.Header,
 		Body:       body,
 		RequestID:  requestID(resp, c.requestIDHeader),
-		Attempts:   st.tries,
+		Attempts:   int(st.tries.Load()),
 		client:     c,
 		call:       call,
 	}

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/kyckit/kyckit"
@@ -82,6 +83,8 @@ func New(cfg Config) (*Client, error) {
 		return nil, ConfigError(cfg.Provider, "HTTP.MaxResponseBytes", "must not be negative")
 	case h.Timeout < 0:
 		return nil, ConfigError(cfg.Provider, "HTTP.Timeout", "must not be negative")
+	case !printable(h.RequestIDHeader) || strings.ContainsAny(h.RequestIDHeader, " :"):
+		return nil, ConfigError(cfg.Provider, "HTTP.RequestIDHeader", "must be the name of a header")
 	case !printable(h.UserAgent):
 		return nil, ConfigError(cfg.Provider, "HTTP.UserAgent", "must be printable ASCII")
 	}
@@ -106,6 +109,9 @@ func New(cfg Config) (*Client, error) {
 		logger:          h.Logger,
 		explain:         cfg.Explain,
 	}
+	if h.Retry.MinWait == 0 {
+		c.retry.MinWait = min(c.retry.MinWait, c.retry.MaxWait)
+	}
 	if c.retry.MinWait > c.retry.MaxWait {
 		return nil, ConfigError(cfg.Provider, "HTTP.Retry.MinWait", "must not exceed MaxWait")
 	}
@@ -119,7 +125,7 @@ func New(cfg Config) (*Client, error) {
 	if h.Client != nil {
 		hc = *h.Client
 		if c.timeout == 0 {
-			c.timeout = hc.Timeout
+			c.timeout = max(hc.Timeout, 0) // negative is none, too
 		}
 		hc.Timeout = 0
 	}
@@ -131,7 +137,9 @@ func New(cfg Config) (*Client, error) {
 	hc.CheckRedirect = checkRedirect
 	c.chain = &retrier{http: &hc}
 	for i := len(h.Middleware) - 1; i >= 0; i-- {
-		c.chain = h.Middleware[i](c.chain)
+		if c.chain = h.Middleware[i](c.chain); c.chain == nil {
+			return nil, ConfigError(cfg.Provider, "HTTP.Middleware", "must not return nil")
+		}
 	}
 	return c, nil
 }

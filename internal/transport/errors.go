@@ -76,8 +76,8 @@ func KindOf(status int) error {
 
 // transportError is the error of a call that got no complete answer.
 func (c *Client) transportError(ctx context.Context, st *state, err error) *kyckit.Error {
-	e := &kyckit.Error{Provider: c.provider, Op: st.call.Op, Attempts: st.tries, Reason: reason(err), Err: safeCause(err)}
-	notSent := st.tries == 0 || wasNotSent(err)
+	e := &kyckit.Error{Provider: c.provider, Op: st.call.Op, Attempts: int(st.tries.Load()), Reason: reason(err), Err: safeCause(err)}
+	notSent := st.tries.Load() == 0 || wasNotSent(err)
 	if cause := ctx.Err(); cause != nil {
 		return c.contextError(st, cause, !notSent)
 	}
@@ -106,7 +106,7 @@ func (c *Client) transportError(ctx context.Context, st *state, err error) *kyck
 
 // contextError is the error of a call whose caller gave up.
 func (c *Client) contextError(st *state, cause error, maySent bool) *kyckit.Error {
-	e := &kyckit.Error{Provider: c.provider, Op: st.call.Op, Kind: cause, Attempts: st.tries}
+	e := &kyckit.Error{Provider: c.provider, Op: st.call.Op, Kind: cause, Attempts: int(st.tries.Load())}
 	if maySent && !st.call.Repeatable {
 		e.Kind, e.Err, e.Reason = kyckit.ErrOutcomeUnknown, cause, cause.Error()
 	}

@@ -1,6 +1,8 @@
 package transport_test
 
 import (
+	"context"
+	"math"
 	"net/http"
 	"strings"
 	"testing"
@@ -48,9 +50,28 @@ func TestRedirects(t *testing.T) {
 	require.ErrorIs(t, err, kyckit.ErrOutcomeUnknown, "not even to the same place")
 	assert.Equal(t, before+1, s.Count("start"))
 
+	for _, nowhere := range []string{"%zz", "http://[::1", ":"} {
+		before = s.Count("thing")
+		s.Fail("thing", 1, moved(302, nowhere))
+		_, err = c.Do(t.Context(), read("a"))
+		require.ErrorIs(t, err, kyckit.ErrDecode)
+		assert.Equal(t, before+1, s.Count("thing"), "an answer, and no reason to ask again")
+	}
+
 	s.Fail("thing", 0, moved(302, "/thing/a"))
 	_, err = c.Do(t.Context(), read("a"))
 	require.ErrorIs(t, err, kyckit.ErrDecode, "a loop ends")
+}
+
+func TestConfiguredPaths(t *testing.T) {
+	for _, path := range []string{"/a/{id}/b", "/{id}", "/a%20b/{id}", "/a-{id}"} {
+		require.NoError(t, transport.CheckPath("test", "Path", path, 1), path)
+	}
+	for _, path := range []string{"", "a/{id}", "/a", "/{id}/{id}", "/}{", "/{{id}}", "/{id", "/../{id}", "/./{id}", "/%2e%2e/{id}", "/%zz/{id}", "/{id}?a=b", "/{id}#", "/a b/{id}"} {
+		err := transport.CheckPath("test", "Path", path, 1)
+		require.ErrorIs(t, err, kyckit.ErrInvalid, path)
+		assert.Contains(t, err.Error(), "Path")
+	}
 }
 
 func TestHostileIDs(t *testing.T) {
@@ -86,11 +107,37 @@ func TestConfigurationIsRefused(t *testing.T) {
 		"HTTP.MaxResponseBytes":  {good, kyckit.HTTP{MaxResponseBytes: -1}},
 		"HTTP.Timeout":           {good, kyckit.HTTP{Timeout: -1}},
 		"HTTP.UserAgent":         {good, kyckit.HTTP{UserAgent: "a\r\nb"}},
+		"HTTP.RequestIDHeader":   {good, kyckit.HTTP{RequestIDHeader: "X Id"}},
 		"HTTP.Middleware":        {good, kyckit.HTTP{Middleware: []func(http.RoundTripper) http.RoundTripper{nil}}},
+		"HTTP.Middleware must not return nil": {good, kyckit.HTTP{Middleware: []func(http.RoundTripper) http.RoundTripper{
+			func(http.RoundTripper) http.RoundTripper { return nil },
+		}}},
 	} {
 		_, err := transport.New(transport.Config{Provider: "test", BaseURL: tc.url, HTTP: tc.http})
 		require.ErrorIs(t, err, kyckit.ErrInvalid, name)
 		assert.Contains(t, err.Error(), name)
+	}
+	for _, h := range []kyckit.HTTP{
+		{Retry: kyckit.Retry{MaxWait: time.Millisecond}}, // below the default MinWait
+		{Retry: kyckit.Retry{MinWait: math.MaxInt64, MaxWait: math.MaxInt64}},
+		{Client: &http.Client{Timeout: -1}},
+		{MaxResponseBytes: math.MaxInt64},
+	} {
+		s := fake(t, kyctest.Options{})
+		if h.Client != nil {
+			h.Client.Transport = s.Client().Transport
+		}
+		c, err := transport.New(transport.Config{Provider: "test", BaseURL: s.URL, HTTP: h})
+		require.NoError(t, err)
+		_, err = c.Do(t.Context(), read("a"))
+		require.NoError(t, err)
+		s.Fail("thing", 1, kyctest.Fault{Status: 503})
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		_, err = c.Do(ctx, read("a")) // with a wait as configured, or none for want of time
+		cancel()
+		if h.Retry.MaxWait != math.MaxInt64 && h.Retry.MaxWait != 0 {
+			require.NoError(t, err)
+		}
 	}
 	for _, url := range []string{good, "http://localhost:8080", "http://127.0.0.1", "http://[::1]:1"} {
 		_, err := transport.New(transport.Config{Provider: "test", BaseURL: url})

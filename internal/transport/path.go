@@ -53,12 +53,20 @@ func CheckPath(provider, field, template string, ids int) error {
 	if !strings.HasPrefix(template, "/") || strings.ContainsAny(template, "?#\\ ") || !printable(template) {
 		return ConfigError(provider, field, "must be a path that begins with a slash")
 	}
-	for segment := range strings.SplitSeq(template, "/") {
+	clear, err := url.PathUnescape(template)
+	if err != nil {
+		return ConfigError(provider, field, "must be escaped as in a URL")
+	}
+	for segment := range strings.SplitSeq(clear, "/") {
 		if segment == "." || segment == ".." {
 			return ConfigError(provider, field, "must not hold dot segments")
 		}
 	}
-	if strings.Count(template, "{") != ids || strings.Count(template, "}") != ids {
+	args := make([]string, ids)
+	for i := range args {
+		args[i] = "x"
+	}
+	if filled, ok := expand(template, args); !ok || strings.ContainsAny(filled, "{}") {
 		return ConfigError(provider, field, "has the wrong number of {…} places")
 	}
 	return nil

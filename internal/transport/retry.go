@@ -28,14 +28,21 @@ func (r *retrier) RoundTrip(req *http.Request) (*http.Response, error) {
 	if st == nil {
 		return nil, errors.New("a middleware replaced the request's context")
 	}
-	if st.tries > 0 && !st.call.Repeatable {
+	if st.begun.Swap(true) && !st.call.Repeatable {
 		return nil, errors.New("a middleware tried to repeat a call that must not be repeated")
 	}
+	var wait time.Duration
 	rc := retryablehttp.Client{
-		HTTPClient:   r.http,
-		RetryMax:     st.client.retry.MaxAttempts - 1,
-		CheckRetry:   st.again,
-		Backoff:      func(_, _ time.Duration, _ int, _ *http.Response) time.Duration { return st.wait },
+		HTTPClient: r.http,
+		RetryMax:   st.client.retry.MaxAttempts - 1,
+		CheckRetry: func(ctx context.Context, resp *http.Response, err error) (again bool, _ error) {
+			tries := int(st.tries.Add(1))
+			if worthwhile(resp, err) {
+				wait, again = st.allowed(ctx, resp, tries)
+			}
+			return again, nil
+		},
+		Backoff:      func(_, _ time.Duration, _ int, _ *http.Response) time.Duration { return wait },
 		ErrorHandler: retryablehttp.PassthroughErrorHandler,
 	}
 	rr := &retryablehttp.Request{Request: req}
@@ -46,34 +53,32 @@ func (r *retrier) RoundTrip(req *http.Request) (*http.Response, error) {
 		req.GetBody, req.ContentLength = open, length // as the library cannot know them
 	}
 	resp, err := rc.Do(rr)
-	// The bearer was set on a header map that a middleware can still see.
+	// The bearer was set on header maps that a middleware can still see: its own
+	// request's, and those of the requests that followed redirects.
 	delete(req.Header, "Authorization")
+	for hop := resp; hop != nil && hop.Request != nil; hop = hop.Request.Response {
+		delete(hop.Request.Header, "Authorization")
+	}
 	return resp, err
 }
 
-// again decides after each try. It answers yes only where a further try is
-// allowed, useful, and can begin before the caller's deadline.
-func (st *state) again(ctx context.Context, resp *http.Response, err error) (bool, error) {
-	st.tries++
-	return worthwhile(resp, err) && st.allowed(ctx, resp), nil
-}
-
-// allowed reports whether the call may be tried again, and sets the wait.
-func (st *state) allowed(ctx context.Context, resp *http.Response) bool {
+// allowed reports whether the call may be tried again, and after what wait: no
+// try begins after the caller's deadline.
+func (st *state) allowed(ctx context.Context, resp *http.Response, tries int) (wait time.Duration, ok bool) {
 	retry := st.client.retry
-	if !st.call.Repeatable || st.call.Once || st.tries >= retry.MaxAttempts || ctx.Err() != nil {
-		return false
+	if !st.call.Repeatable || st.call.Once || tries >= retry.MaxAttempts || ctx.Err() != nil {
+		return 0, false
 	}
-	st.wait = jitter(retry, st.tries)
+	wait = jitter(retry, tries)
 	if resp != nil {
 		after := retryAfter(resp.Header, time.Now())
 		if after > retry.MaxWait {
-			return false
+			return 0, false
 		}
-		st.wait = max(st.wait, after)
+		wait = max(wait, after)
 	}
-	deadline, ok := ctx.Deadline()
-	return !ok || time.Until(deadline) > st.wait
+	deadline, limited := ctx.Deadline()
+	return wait, !limited || time.Until(deadline) > wait
 }
 
 // worthwhile reports whether the same request may fare better later.
@@ -87,12 +92,10 @@ func worthwhile(resp *http.Response, err error) bool {
 // jitter is full jitter: anything from nothing to the exponential bound.
 func jitter(r kyckit.Retry, tries int) time.Duration {
 	bound := r.MaxWait
-	if shift := tries - 1; shift < 32 {
-		if b := r.MinWait << shift; b > 0 && b < bound {
-			bound = b
-		}
+	if shift := tries - 1; shift < 63 && r.MinWait < bound>>shift {
+		bound = r.MinWait << shift
 	}
-	return time.Duration(rand.Int64N(int64(bound) + 1)) //nolint:gosec // jitter, not a secret
+	return time.Duration(rand.Uint64N(uint64(bound) + 1)) //nolint:gosec // jitter, not a secret, and never negative
 }
 
 func transientStatus(status int) bool {
@@ -116,11 +119,9 @@ func retryAfter(h http.Header, now time.Time) time.Duration {
 	if v == "" {
 		return 0
 	}
-	if n, err := strconv.ParseUint(v, 10, 63); err == nil {
-		if n > uint64(maxRetryAfter/time.Second) {
-			return maxRetryAfter
-		}
-		return time.Duration(n) * time.Second
+	if n, err := strconv.ParseUint(v, 10, 63); err == nil || errors.Is(err, strconv.ErrRange) {
+		// Out of range, n is the greatest number there is.
+		return time.Duration(min(n, uint64(maxRetryAfter/time.Second))) * time.Second
 	}
 	if t, err := http.ParseTime(v); err == nil {
 		return min(max(t.Sub(now), 0), maxRetryAfter)

@@ -85,7 +85,7 @@ func TestRetryAfter(t *testing.T) {
 		"seconds":      {"3", 2, 3 * time.Second},
 		"above cap":    {"60", 1, 60 * time.Second},
 		"absurd":       {"99999999999999", 1, 24 * time.Hour},
-		"overflow":     {"99999999999999999999999999", 2, 0},
+		"overflow":     {"99999999999999999999999999", 1, 24 * time.Hour},
 		"negative":     {"-5", 2, 0},
 		"not a number": {"NaN", 2, 0},
 	} {

@@ -172,6 +172,72 @@ func TestMiddlewareCannotRepeatACall(t *testing.T) {
 	require.NoError(t, err)
 }
 
+// A middleware that asks twice to have the first answer, and does not wait for
+// the other one.
+func TestMiddlewareCannotRepeatACallAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := fake(t, kyctest.Options{InMemory: true})
+		hedge := func(next http.RoundTripper) http.RoundTripper {
+			return roundTrip(func(r *http.Request) (*http.Response, error) {
+				answers := make(chan *http.Response, 2)
+				for range 2 {
+					r := r.Clone(r.Context())
+					go func() {
+						if resp, err := next.RoundTrip(r); err == nil {
+							answers <- resp
+						}
+					}()
+				}
+				return <-answers, nil
+			})
+		}
+		c := newClient(t, s, kyckit.HTTP{Middleware: []func(http.RoundTripper) http.RoundTripper{hedge}})
+		for range 20 {
+			before := s.Count("start")
+			_, err := c.Do(t.Context(), start())
+			require.NoError(t, err)
+			assert.Equal(t, before+1, s.Count("start"))
+			s.Fail("thing", 1, kyctest.Fault{Status: 503})
+			s.Fail("thing", 2, kyctest.Fault{Status: 503})
+			_, err = c.Do(t.Context(), read("a"))
+			require.NoError(t, err)
+			synctest.Wait()
+		}
+	})
+}
+
+func TestMiddlewareSeesNoBearerAfterARedirect(t *testing.T) {
+	s := fake(t, kyctest.Options{})
+	s.Fail("thing", 1, kyctest.Fault{Status: 302, Header: http.Header{"Location": {"/thing/b"}}})
+	s.Fail("thing", 2, kyctest.Fault{Status: 307, Header: http.Header{"Location": {"/thing/c"}}})
+	hops := 0
+	look := func(next http.RoundTripper) http.RoundTripper {
+		return roundTrip(func(r *http.Request) (*http.Response, error) {
+			resp, err := next.RoundTrip(r)
+			for hop := resp; hop != nil; hop = hop.Request.Response {
+				hops++
+				assert.Empty(t, hop.Request.Header.Get("Authorization"))
+			}
+			return resp, err
+		})
+	}
+	c, err := transport.New(transport.Config{
+		Provider: "test", BaseURL: s.URL,
+		HTTP: kyckit.HTTP{Client: s.Client(), Middleware: []func(http.RoundTripper) http.RoundTripper{look}},
+		Authorize: func(rt http.RoundTripper) http.RoundTripper {
+			return roundTrip(func(r *http.Request) (*http.Response, error) {
+				r.Header.Set("Authorization", "Bearer t0ken")
+				return rt.RoundTrip(r)
+			})
+		},
+	})
+	require.NoError(t, err)
+	_, err = c.Do(t.Context(), read("a"))
+	require.NoError(t, err)
+	assert.Equal(t, 3, hops)
+	assert.Equal(t, "Bearer t0ken", s.Requests("thing")[2].Header.Get("Authorization"))
+}
+
 type roundTrip func(*http.Request) (*http.Response, error)
 
 func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }

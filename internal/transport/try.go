@@ -26,7 +26,13 @@ func (t *try) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	ctx, cancel := context.WithTimeoutCause(req.Context(), timeout, errTryTimeout)
 	defer cancel()
-	sent := req.WithContext(ctx)
+	var conn *dial
+	traced := ctx
+	if st != nil && !st.call.Repeatable {
+		conn = &dial{}
+		traced = conn.watch(ctx)
+	}
+	sent := req.WithContext(traced)
 	answered := func() {}
 	if st != nil && st.body.Load() != nil {
 		// net/http waits for a Read of the body in progress even when the time
@@ -36,13 +42,20 @@ func (t *try) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 
 	start := time.Now()
-	resp, err := checked(t.base.RoundTrip(sent))
+	resp, err := t.base.RoundTrip(sent)
+	if err == nil {
+		err = complete(resp)
+	}
 	if err == nil {
 		err = bufferBody(resp, req.Method, c.maxBytes, answered)
+		dropBadLocation(resp, req.URL)
 		resp.Request = req
 	}
 	if err != nil && context.Cause(ctx) == errTryTimeout && req.Context().Err() == nil { //nolint:errorlint // the cause is set above, never wrapped
 		err = errTryTimeout
+	}
+	if err != nil && conn != nil && conn.failed() {
+		err = &NotSentError{err}
 	}
 	t.log(req.Context(), st, resp, err, time.Since(start))
 	if err != nil {
@@ -63,7 +76,7 @@ func (t *try) log(ctx context.Context, st *state, resp *http.Response, err error
 		slog.String("op", st.call.Op),
 		slog.String("method", st.call.Method),
 		slog.String("path", st.call.Path),
-		slog.Int("attempt", st.tries+1),
+		slog.Int("attempt", int(st.tries.Load())+1),
 		slog.Duration("duration", took),
 		{},
 		{},
