@@ -81,6 +81,9 @@ func (Attestation) LogValue() slog.Value { return redact.Value("cafsmartauth.Att
 // result to [UseOnce] to accept it once only. VerifyAttestation makes no calls
 // and is safe for concurrent use.
 func (c *Client) VerifyAttestation(token string, want Expected) (*Attestation, error) {
+	if err := c.made(opAttestation); err != nil {
+		return nil, err
+	}
 	header, err := c.authentic(token)
 	if err != nil {
 		return nil, err

@@ -151,6 +151,9 @@ func (m AuthenticationMethods) MarshalJSON() ([]byte, error) {
 // The error is a *kyckit.Error. The provider documents no error bodies: Body
 // holds them as they came.
 func (c *Client) Authentication(ctx context.Context, attemptID string) (*Authentication, error) {
+	if err := c.made(opAuthentication); err != nil {
+		return nil, err
+	}
 	resp, err := c.calls.Do(ctx, &transport.Call{
 		Op:         opAuthentication,
 		Method:     http.MethodGet,

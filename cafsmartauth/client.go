@@ -136,6 +136,14 @@ func New(cfg Config) (*Client, error) {
 	}, nil
 }
 
+// made refuses a Client that New did not make, which has no key.
+func (c *Client) made(op string) error {
+	if c == nil || c.calls == nil {
+		return transport.InputError(provider, op, "the Client was not made by New")
+	}
+	return nil
+}
+
 // newMinter names this package's own fields in the errors of auth.
 func newMinter(cfg Config, maxTTL time.Duration) (*auth.Minter, error) {
 	m, err := auth.NewMinter(auth.MinterConfig{Issuer: cfg.ClientID, Secret: cfg.ClientSecret, MaxTTL: maxTTL})

@@ -44,3 +44,23 @@ func TestNewDefaults(t *testing.T) {
 	newClient(t, func(c *Config) { c.MaxTTL = time.Second })
 	newClient(t, func(c *Config) { c.Leeway = time.Minute })
 }
+
+func TestAClientThatNewDidNotMakeIsRefused(t *testing.T) {
+	for _, c := range []*Client{nil, {}} {
+		for name, call := range map[string]func() error{
+			"Mint":                  func() error { _, err := c.Mint(testCPF, time.Minute); return err },
+			"MintAllUsersTestToken": func() error { _, err := c.MintAllUsersTestToken(time.Minute); return err },
+			"VerifyAttestation":     func() error { _, err := c.VerifyAttestation(attestation(good()), want); return err },
+			"VerifyAnswer": func() error {
+				_, err := c.VerifyAnswer(Answer{Attestation: attestation(good())}, want)
+				return err
+			},
+			"Authentication": func() error { _, err := c.Authentication(t.Context(), "a1"); return err },
+			"CreateIdentity": func() error { _, err := c.CreateIdentity(t.Context(), IdentityParams{}); return err },
+		} {
+			err := call()
+			require.ErrorIs(t, err, kyckit.ErrInvalid, name)
+			assert.Contains(t, err.Error(), "not made by New", name)
+		}
+	}
+}

@@ -19,6 +19,9 @@ const opMint = "mint"
 // Give each person their own token: it cannot be used for anybody else. The
 // error is a *kyckit.Error of kind [kyckit.ErrInvalid].
 func (c *Client) Mint(personID string, ttl time.Duration) (auth.Token, error) {
+	if err := c.made(opMint); err != nil {
+		return auth.Token{}, err
+	}
 	var room cpfRoom
 	person, reason := c.person(room[:0], personID)
 	if reason != "" {
@@ -32,6 +35,9 @@ func (c *Client) Mint(personID string, ttl time.Duration) (auth.Token, error) {
 // whoever holds it act as any person. The provider documents it for tests only;
 // never hand one to an app in production. ttl and errors are those of Mint.
 func (c *Client) MintAllUsersTestToken(ttl time.Duration) (auth.Token, error) {
+	if err := c.made(opMint); err != nil {
+		return auth.Token{}, err
+	}
 	t, err := c.minter.MintUnbound(ttl)
 	return t, mintError(err)
 }
