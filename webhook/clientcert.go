@@ -32,6 +32,8 @@ type ClientCertConfig struct {
 	// CA is the trust store in PEM, CAFile its file. Exactly one is required.
 	// Every block must be a CA certificate; the host's own roots are never
 	// used. A CA that another one of the store signed serves as intermediate.
+	// Change a file by renaming a finished one over it: half of one is refused
+	// and reported, but a file that ends between two blocks looks finished.
 	CA     []byte
 	CAFile string
 	// CRL holds revocation lists in PEM, or one in DER, CRLFile its file. At

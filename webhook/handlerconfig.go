@@ -15,7 +15,8 @@ type HandlerConfig struct {
 	// so does one that is ErrDuplicate. An error that is ErrMalformed tells the
 	// sender not to try again; any other error, and a panic, tells it to.
 	// Its context ends after HandleTimeout and not when the sender hangs up:
-	// the work would be lost half done.
+	// the work would be lost half done. A Handle that does not heed it keeps
+	// its sender waiting, and after Lease a copy may be handled beside it.
 	Handle func(context.Context, *Delivery) error
 	// Claims remembers what was handled. Nil means NewMemoryClaims with its
 	// defaults, which is right for one process. Handlers that share a store
