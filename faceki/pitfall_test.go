@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -145,14 +146,19 @@ func TestPitfallLegacyTokenURLIsNotPrinted(t *testing.T) {
 		{Status: 200, Body: "{", Truncate: true},
 		{Status: 302, Header: http.Header{"Location": {"https://kyckit.invalid/?clientSecret=" + facekitest.ClientSecret}}},
 	} {
-		fake, client := newFake(t, fastRetries, func(c *faceki.Config) {
-			c.TokenMode = faceki.TokenLegacyQuery
-			c.HTTP.Logger = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+		synctest.Test(t, func(t *testing.T) {
+			fake := facekitest.NewServer(facekitest.Config{Options: kyctest.Options{InMemory: true}})
+			defer fake.Close()
+			cfg := fake.ClientConfig()
+			cfg.TokenMode = faceki.TokenLegacyQuery
+			cfg.HTTP.Logger = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+			client, err := faceki.New(cfg)
+			require.NoError(t, err)
+			fake.Fail(facekitest.OpToken, 0, f)
+			_, err = client.WorkflowRules(t.Context(), "w")
+			require.Error(t, err)
+			require.NotContains(t, fmt.Sprintf("%v %+v %#v", err, err, err)+log.String(), facekitest.ClientSecret)
 		})
-		fake.Fail(facekitest.OpToken, 0, f)
-		_, err := client.WorkflowRules(context.Background(), "w")
-		require.Error(t, err)
-		require.NotContains(t, fmt.Sprintf("%v %+v %#v", err, err, err)+log.String(), facekitest.ClientSecret)
 	}
 	require.NotEmpty(t, log.String())
 }

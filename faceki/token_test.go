@@ -67,7 +67,6 @@ func TestTokenModeHasNoFallback(t *testing.T) {
 }
 
 func TestTokenRefusals(t *testing.T) {
-	ctx := context.Background()
 	for name, tc := range map[string]struct {
 		fault kyctest.Fault
 		want  error
@@ -84,12 +83,17 @@ func TestTokenRefusals(t *testing.T) {
 		"HTML":              {facekitest.HTML(http.StatusOK), kyckit.ErrDecode},
 	} {
 		t.Run(name, func(t *testing.T) {
-			fake, client := newFake(t)
-			fake.Fail(facekitest.OpToken, 0, tc.fault)
-			_, err := client.Verify(ctx, params())
-			require.ErrorIs(t, err, tc.want)
-			require.NotErrorIs(t, err, kyckit.ErrOutcomeUnknown, "nothing was sent")
-			require.Zero(t, fake.Count(facekitest.OpVerify))
+			synctest.Test(t, func(t *testing.T) {
+				fake := facekitest.NewServer(facekitest.Config{Options: kyctest.Options{InMemory: true}})
+				defer fake.Close()
+				client, err := faceki.New(fake.ClientConfig())
+				require.NoError(t, err)
+				fake.Fail(facekitest.OpToken, 0, tc.fault)
+				_, err = client.Verify(t.Context(), params())
+				require.ErrorIs(t, err, tc.want)
+				require.NotErrorIs(t, err, kyckit.ErrOutcomeUnknown, "nothing was sent")
+				require.Zero(t, fake.Count(facekitest.OpVerify))
+			})
 		})
 	}
 }

@@ -24,10 +24,17 @@ func JPEG(size int) []byte { return picture(jpegMagic, size) }
 // PNG returns bytes that begin like a PNG picture, at least eight.
 func PNG(size int) []byte { return picture(pngMagic, size) }
 
+// period is after how many bytes a picture's bytes come again.
+const period = 256
+
 func picture(magic []byte, size int) []byte {
 	b := make([]byte, max(size, len(magic)))
-	for i := copy(b, magic); i < len(b); i++ {
+	i := copy(b, magic)
+	for ; i < min(len(b), 2*period); i++ {
 		b[i] = byte(i * 31)
+	}
+	for i < len(b) {
+		i += copy(b[i:], b[period:i])
 	}
 	return b
 }
@@ -41,8 +48,11 @@ func Stream(size int64) io.Reader {
 type filler struct{}
 
 func (filler) Read(p []byte) (int, error) {
-	for i := range p {
-		p[i] = 0x55
+	if len(p) > 0 {
+		p[0] = 0x55
+	}
+	for i := 1; i < len(p); i *= 2 {
+		copy(p[i:], p[:i])
 	}
 	return len(p), nil
 }
