@@ -19,6 +19,8 @@ import (
 const (
 	defaultEarly   = 60 * time.Second
 	defaultTimeout = 30 * time.Second
+	// minSpread is what a fleet needs so that it does not refresh at once.
+	minSpread = 3 * time.Second
 	// defaultAttempts is how many attempts in a row may fail before callers
 	// without a token hear of it. Later exchanges try once: holding callers any
 	// longer would not help them.
@@ -42,8 +44,9 @@ type CacheConfig struct {
 type Tuning struct {
 	// Early is how long before its expiry a token is replaced at the
 	// earliest, at most a fifth of its lifetime. The moment is drawn from the
-	// first half of that span, so that many processes do not ask at once, or
-	// from less of it where an exchange takes that long. Zero means 60 s.
+	// first half of that span, or from its first 3 s where that is more, so
+	// that many processes do not ask at once; from less of it where an exchange
+	// takes that long. Zero means 60 s.
 	Early time.Duration
 	// Timeout limits one exchange for a token, its retries included. It is
 	// independent of any caller's context. Zero means 30 s.
@@ -109,6 +112,9 @@ type entry struct {
 	header []string // what headerOf returned
 	born   time.Duration
 	dead   time.Duration
+	// lead is how long before dead the last attempt for a new token should
+	// begin.
+	lead time.Duration
 	// refreshAt is when callers must look closer: a refresh is due or the token
 	// is dead. It never exceeds dead.
 	refreshAt atomic.Int64
@@ -250,7 +256,9 @@ func (c *Cache) adopt(t Token, took time.Duration) (*entry, error) {
 	if access == "" {
 		return nil, failure(kyckit.ErrDecode, "the source returned an empty token")
 	}
-	e := &entry{token: t, header: headerOf(access), born: now, dead: never}
+	// The next exchange, likely as slow as this one, should be over before the
+	// token dies.
+	e := &entry{token: t, header: headerOf(access), born: now, dead: never, lead: took + took/2}
 	due := never
 	if !t.Expiry.IsZero() {
 		life := time.Until(t.Expiry)
@@ -262,9 +270,12 @@ func (c *Cache) adopt(t Token, took time.Duration) (*entry, error) {
 			e.dead = now + life
 		}
 		early := min(c.early, life/5)
-		// The next exchange, likely as slow as this one, should be over before
-		// the token dies: for short lives that matters more than the spread.
-		late := max(early/2, min(early, took+took/2))
+		// Half of the span is kept for attempts that fail; less where the other
+		// half would be too short to spread a fleet over. For the shortest lives
+		// the time of the exchange itself matters most.
+		late := min(early/2, max(early-minSpread, minWait))
+		late = max(late, min(early, e.lead))
+		e.lead = max(e.lead, minWait)
 		due = e.dead - late - rand.N(early-late+1) //nolint:gosec // spreads load, hides nothing
 	}
 	e.refreshAt.Store(int64(due))

@@ -38,7 +38,7 @@ const (
 type pace struct {
 	backoff  *backoff.ExponentialBackOff
 	failures int // in a row
-	refusals int // in a row
+	refusals int // since the last success
 	strikes  int
 	next     time.Duration
 	last     *kyckit.Error // of the attempt before next
@@ -68,10 +68,11 @@ func (p *pace) succeeded() {
 }
 
 // failed plans the next attempt. dead is when the old token dies, now or
-// before when there is none.
-func (p *pace) failed(err *kyckit.Error, now, dead time.Duration) *kyckit.Error {
+// before when there is none; lead is how long before that an attempt should
+// begin, so that nobody waits for it.
+func (p *pace) failed(err *kyckit.Error, now, dead, lead time.Duration) *kyckit.Error {
 	p.failures++
-	wait := p.wait(err, now, dead)
+	wait := p.wait(err, now, dead, lead)
 	p.next = now + max(wait, min(err.RetryAfter, maxAsked))
 	e := *err
 	e.RetryAfter = p.next - now
@@ -79,21 +80,25 @@ func (p *pace) failed(err *kyckit.Error, now, dead time.Duration) *kyckit.Error 
 	return p.last
 }
 
-func (p *pace) wait(err *kyckit.Error, now, dead time.Duration) time.Duration {
+func (p *pace) wait(err *kyckit.Error, now, dead, lead time.Duration) time.Duration {
 	if refused(err) {
 		return p.refusal()
 	}
-	p.refusals = 0
+	// Refusals are not forgotten here: of several servers behind one address,
+	// one may be down while the others count wrong passwords.
 	wait := p.backoff.NextBackOff()
+	left := dead - now
 	switch {
 	case errors.Is(err, kyckit.ErrRateLimited):
 		return wait // even without a token: faster would be slower
-	case dead <= now:
+	case left <= 0:
 		return min(wait, deadWait())
-	case now+wait > dead:
-		return max(dead-now, minWait) // an attempt is due the moment the token dies
-	default:
+	case wait <= left-lead:
 		return wait
+	case left-lead >= minWait:
+		return left - lead
+	default:
+		return max(left, minWait)
 	}
 }
 

@@ -118,11 +118,11 @@ func (c *Cache) fail(ctx context.Context, err *kyckit.Error, took time.Duration)
 	c.mu.Lock()
 	now := c.now()
 	e := c.current.Load()
-	dead := now
+	dead, lead := now, time.Duration(0)
 	if e != nil {
-		dead = e.dead
+		dead, lead = e.dead, e.lead
 	}
-	failed = c.pace.failed(err, now, dead)
+	failed = c.pace.failed(err, now, dead, lead)
 	again = dead <= now && c.pace.failures < c.attempts && worthWaiting(failed)
 	if e != nil {
 		e.refreshAt.Store(int64(min(c.pace.next, e.dead)))

@@ -216,6 +216,61 @@ func TestJWTWithoutExpiresIn(t *testing.T) {
 	}
 }
 
+func TestFleetWithShortLivesDoesNotRefreshTogether(t *testing.T) {
+	// At such lives chance alone makes a crowd now and then.
+	crowds := 0
+	const runs = 15
+	for range runs {
+		synctest.Test(t, func(t *testing.T) {
+			var mu sync.Mutex
+			var at []time.Time
+			var caches []*auth.Cache
+			for range 100 {
+				caches = append(caches, newCache(t, &counted{next: func(_ context.Context, n int) (auth.Token, error) {
+					if n > 1 {
+						mu.Lock()
+						defer mu.Unlock()
+						at = append(at, time.Now())
+					}
+					return token("one", 10*time.Second), nil
+				}}))
+			}
+			for range 1000 {
+				for _, c := range caches {
+					_, err := c.Token(t.Context())
+					assert.NoError(t, err)
+				}
+				synctest.Wait()
+				if len(at) >= len(caches) {
+					break
+				}
+				time.Sleep(10 * time.Millisecond)
+			}
+			if mostWithin(at, 100*time.Millisecond) > 15 {
+				crowds++
+			}
+		})
+	}
+	t.Logf("%d of %d runs with more than 15 in 100 ms", crowds, runs)
+	assert.LessOrEqual(t, crowds, runs/3)
+}
+
+// mostWithin is the most of the times, in order, that any span of that length
+// holds.
+func mostWithin(at []time.Time, span time.Duration) int {
+	most := 0
+	for i := range at {
+		n := 0
+		for _, other := range at[i:] {
+			if other.Sub(at[i]) <= span {
+				n++
+			}
+		}
+		most = max(most, n)
+	}
+	return most
+}
+
 func TestCachesStartedTogetherDoNotRefreshTogether(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := inMemory(t, authtest.Config{Lifetime: time.Hour})
@@ -240,16 +295,11 @@ func TestCachesStartedTogetherDoNotRefreshTogether(t *testing.T) {
 		}
 		refreshes := s.Requests(authtest.OpToken)[replicas:]
 		require.Len(t, refreshes, replicas)
-		most := 0
-		for i := range refreshes {
-			n := 0
-			for _, r := range refreshes[i:] {
-				if r.Time.Sub(refreshes[i].Time) <= 100*time.Millisecond {
-					n++
-				}
-			}
-			most = max(most, n)
+		var at []time.Time
+		for _, r := range refreshes {
+			at = append(at, r.Time)
 		}
+		most := mostWithin(at, 100*time.Millisecond)
 		t.Logf("at most %d of %d within 100 ms", most, replicas)
 		assert.LessOrEqual(t, most, 15)
 	})
@@ -278,6 +328,44 @@ func TestRefusedCredentialsAreRemembered(t *testing.T) {
 		}
 		assert.Equal(t, []time.Duration{0, 1 * time.Second, 3 * time.Second, 7 * time.Second, 15 * time.Second, 31 * time.Second, 63 * time.Second, 123 * time.Second, 183 * time.Second}, at)
 	})
+}
+
+// Of several servers behind one address one may be down while the others count
+// wrong passwords.
+func TestRefusalsAreNotForgottenOverAnOutage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		refusals := 0
+		src := newCache(t, &counted{next: func(_ context.Context, n int) (auth.Token, error) {
+			if n%2 == 0 {
+				return auth.Token{}, &kyckit.Error{Kind: kyckit.ErrUnavailable}
+			}
+			refusals++
+			return auth.Token{}, &kyckit.Error{Kind: kyckit.ErrUnauthorized}
+		}})
+		load(t.Context(), src, 20, 5*time.Minute, func(_, _ time.Duration, _ auth.Token, err error) {
+			assert.Error(t, err)
+		})
+		assert.LessOrEqual(t, refusals, 11, "1 s doubling to 60 s")
+	})
+}
+
+func TestNobodyWaitsAtTheExpiryWhenTheEndpointIsBackBefore(t *testing.T) {
+	for range 20 { // the pace is drawn at random
+		synctest.Test(t, func(t *testing.T) {
+			s := inMemory(t, authtest.Config{Lifetime: time.Minute, Latency: 100 * time.Millisecond})
+			src, err := s.ClientCredentials(auth.Tuning{})
+			require.NoError(t, err)
+			first, err := src.Token(t.Context())
+			require.NoError(t, err)
+			time.Sleep(time.Until(first.Expiry) - 6*time.Second)
+			s.Fail(authtest.OpToken, 0, kyctest.Fault{Status: 503})
+			time.AfterFunc(5500*time.Millisecond, s.Heal)
+			load(t.Context(), src, 200, 8*time.Second, func(at, took time.Duration, _ auth.Token, err error) {
+				assert.NoError(t, err)
+				assert.Zero(t, took, "held at %v", at)
+			})
+		})
+	}
 }
 
 func TestRetryAfterOfTheEndpointIsHonoured(t *testing.T) {
