@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -54,11 +55,19 @@ func newRealProxy(t *testing.T) *realProxy {
 	p.file(t, "ca.pem", p.sender.PEM())
 	p.revoked = p.sender.Issue(webhooktest.Leaf{})
 	p.rule = webhook.ClientCertConfig{CA: p.sender.PEM(), CRL: p.sender.CRL(webhooktest.CRL{Revoked: []*x509.Certificate{p.revoked.Certificate}})}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	p.addr = l.Addr().String()
-	require.NoError(t, l.Close())
-	return p
+	// The program binds the port itself, so it must be free a moment later too:
+	// not one of those that the system hands out to others meanwhile.
+	for range 100 {
+		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 20000+rand.IntN(10000)))
+		if err != nil {
+			continue
+		}
+		p.addr = l.Addr().String()
+		require.NoError(t, l.Close())
+		return p
+	}
+	t.Fatal("no free port")
+	return nil
 }
 
 func (p *realProxy) file(t *testing.T, name string, parts ...[]byte) string {
@@ -84,7 +93,7 @@ func (p *realProxy) start(t *testing.T, path string, args ...string) {
 		_ = cmd.Wait()
 	}()
 	t.Cleanup(func() { cancel(); <-done })
-	for range 100 {
+	for range 600 {
 		if conn, err := net.DialTimeout("tcp", p.addr, time.Second); err == nil {
 			_ = conn.Close()
 			return
@@ -127,7 +136,7 @@ func TestRealNginx(t *testing.T) {
 	backend := behind(t, a)
 	l, err := net.Listen("unix", socket)
 	require.NoError(t, err)
-	server := &httptest.Server{Listener: l, Config: &http.Server{Handler: backend.Config.Handler, ReadHeaderTimeout: time.Second}}
+	server := &httptest.Server{Listener: l, Config: &http.Server{Handler: backend.Config.Handler, ReadHeaderTimeout: 30 * time.Second}}
 	server.Start()
 	t.Cleanup(server.Close)
 	conf := p.file(t, "nginx.conf", fmt.Appendf(nil, `
@@ -163,9 +172,9 @@ global
 	maxconn 50
 defaults
 	mode http
-	timeout connect 5s
-	timeout client 5s
-	timeout server 5s
+	timeout connect 30s
+	timeout client 30s
+	timeout server 30s
 frontend hooks
 	bind %[2]s ssl crt %[1]s/server.pem ca-file %[1]s/ca.pem verify optional crt-ignore-err all ca-ignore-err all
 	http-request set-header X-SSL-Client-Cert %%[ssl_c_der,base64]

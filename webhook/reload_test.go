@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"fmt"
 	"io"
 	"io/fs"
 	"net/http"
@@ -30,12 +31,13 @@ type site struct {
 	*httptest.Server
 	handled atomic.Int32
 	resumed atomic.Int32
+	seen    atomic.Int32
 }
 
 func newSite(t testing.TB, ca *webhooktest.CA, c *webhook.ClientCert) *site {
 	s := &site{}
 	h, err := webhook.NewHandler(webhook.HandlerConfig{
-		Authenticate: c, Key: func(d *webhook.Delivery) string { return time.Now().String() },
+		Authenticate: c, Key: func(*webhook.Delivery) string { return fmt.Sprint(s.seen.Add(1)) },
 		Handle: func(_ context.Context, d *webhook.Delivery) error {
 			s.handled.Add(1)
 			if d.TLS.DidResume {
@@ -63,7 +65,7 @@ func client(ca *webhooktest.CA, id *webhooktest.Identity, cache tls.ClientSessio
 	if id != nil {
 		cfg.Certificates = []tls.Certificate{id.TLS()}
 	}
-	return &http.Client{Transport: &http.Transport{TLSClientConfig: cfg}, Timeout: 5 * time.Second}
+	return &http.Client{Transport: &http.Transport{TLSClientConfig: cfg}, Timeout: 30 * time.Second}
 }
 
 func send(c *http.Client, url string) int {
