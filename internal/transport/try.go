@@ -116,7 +116,9 @@ func bufferBody(resp *http.Response, method string, limit int64, answered func()
 	data, err := readBody(resp, method, limit)
 	answered()
 	_ = resp.Body.Close()
-	if err != nil && (resp.StatusCode != http.StatusRequestEntityTooLarge || len(data) == 0 || errors.Is(err, errTooLarge)) {
+	if err != nil && resp.StatusCode != http.StatusRequestEntityTooLarge {
+		// A 413 says it all in its status, and its body may be lost in the
+		// reset that follows.
 		return err
 	}
 	resp.Body = newBuffered(data)
