@@ -47,8 +47,9 @@ const smallBody = 64 << 10
 
 // readBody reads a body to its end. The announced length is only a hint of how
 // much memory it takes: answers that callers' transports make up leave it at
-// zero, and those they change may be longer. With the error of a body that
-// breaks off comes what arrived of it.
+// zero, and those they change may be longer. Of an answer outside 2xx, whose
+// status says enough, the rest above the limit is left out. With the error of a
+// body that breaks off comes what arrived of it.
 func readBody(resp *http.Response, method string, limit int64) ([]byte, error) {
 	if b, ok := resp.Body.(*buffered); ok && int64(len(b.data)) <= limit {
 		return b.data, nil
@@ -56,8 +57,9 @@ func readBody(resp *http.Response, method string, limit int64) ([]byte, error) {
 	if bodiless(resp, method) {
 		return nil, nil
 	}
+	refusal := resp.StatusCode < 200 || resp.StatusCode > 299
 	n := resp.ContentLength
-	if n > limit {
+	if n > limit && !refusal {
 		return nil, errTooLarge
 	}
 	var data []byte
@@ -80,7 +82,10 @@ func readBody(resp *http.Response, method string, limit int64) ([]byte, error) {
 		data = append(data, rest...)
 	}
 	if err == nil && int64(len(data)) > limit {
-		return nil, errTooLarge
+		if !refusal {
+			return nil, errTooLarge
+		}
+		data = data[:limit]
 	}
 	return data, err
 }

@@ -214,3 +214,23 @@ func TestHugeAnswer(t *testing.T) {
 	require.ErrorIs(t, err, kyckit.ErrOutcomeUnknown)
 	require.ErrorIs(t, err, kyckit.ErrDecode)
 }
+
+// The status of a refusal counts, however long the page that comes with it.
+func TestHugeRefusal(t *testing.T) {
+	s := fake(t, kyctest.Options{})
+	c := newClient(t, s, kyckit.HTTP{MaxResponseBytes: 1 << 20, Retry: kyckit.Retry{MinWait: 1, MaxWait: 1}})
+	for _, length := range []string{"10485760", ""} {
+		header := http.Header{"Content-Length": {length}}
+		if length == "" {
+			header = http.Header{"Transfer-Encoding": {"chunked"}}
+		}
+		s.Fail("thing", 1, kyctest.Fault{Status: 503, Header: header, Body: strings.Repeat("x", 10<<20)})
+		_, err := c.Do(t.Context(), read("a"))
+		require.NoError(t, err, "a 503 is tried again")
+		s.Fail("start", 1, kyctest.Fault{Status: 400, Header: header, Body: strings.Repeat("x", 10<<20)})
+		_, err = c.Do(t.Context(), start())
+		require.ErrorIs(t, err, kyckit.ErrInvalid)
+		require.NotErrorIs(t, err, kyckit.ErrOutcomeUnknown)
+		assert.Len(t, asError(t, err).Body(), 1<<20)
+	}
+}
