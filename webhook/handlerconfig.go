@@ -44,7 +44,8 @@ type HandlerConfig struct {
 	HandleTimeout time.Duration
 	// Keep is how long a handled delivery is remembered. Zero means 72 h, the
 	// longest that common senders go on retrying. Where nothing but the body
-	// is signed it is also how long a replay is noticed.
+	// is signed it is also how long a replay is noticed; where a timestamp is
+	// signed too, it should be longer than twice the tolerance.
 	Keep time.Duration
 	// Lease is how long a delivery in progress is held for this process. Zero
 	// means twice HandleTimeout and 20 s more, or 15 minutes with a Queue.

@@ -246,6 +246,7 @@ func TestHMACConfigIsChecked(t *testing.T) {
 		"id that nobody names": func(c *HMACConfig) {
 			c.Keys = []HMACKey{{ID: "k", Secret: kyckit.NewSecret("x")}}
 		},
+		"host signed":   func(c *HMACConfig) { c.Scheme.Signed = append(body, Part{PartHeader, "host"}) },
 		"raw signature": func(c *HMACConfig) { c.Scheme.Encoding = Raw },
 	} {
 		t.Run(name, func(t *testing.T) {

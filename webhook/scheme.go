@@ -178,7 +178,8 @@ const (
 	// Behind a proxy a request does not show it, and a Host header may lie.
 	PartPublicURL
 	// PartHeader is the value of the header named by Part.Text, which must
-	// come once.
+	// come once. It cannot be Host: net/http takes that out, and a sender may
+	// write anything into it.
 	PartHeader
 )
 
@@ -251,6 +252,8 @@ func (s *Scheme) validate() string {
 			return "Scheme.Signed holds a part of unknown kind"
 		case p.Kind == PartHeader && !validHeaderName(p.Text):
 			return "Scheme.Signed: a PartHeader must name a header"
+		case p.Kind == PartHeader && p.Text == "Host":
+			return "Scheme.Signed: Host is no header of a received request; use a PartLiteral or PartPublicURL"
 		case p.Kind == PartLiteral && p.Text == "":
 			return "Scheme.Signed: a PartLiteral must have a text"
 		}
