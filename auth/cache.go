@@ -118,6 +118,9 @@ type entry struct {
 	// refreshAt is when callers must look closer: a refresh is due or the token
 	// is dead. It never exceeds dead.
 	refreshAt atomic.Int64
+	// accepted: a provider took the token. suspect: it refused the token in the
+	// replay of a call, so a further refusal may be about the call.
+	accepted, suspect atomic.Bool
 }
 
 // NewCache returns a cache over cfg.Source.
@@ -221,8 +224,12 @@ func (c *Cache) drop(e *entry) {
 		return
 	}
 	c.current.Store(nil)
-	now := c.now()
-	c.pace.refusedToken(now, now-e.born)
+	if e.accepted.Load() && !e.suspect.Load() {
+		c.pace.strikes = 0 // revoked, however soon
+	} else {
+		now := c.now()
+		c.pace.refusedToken(now, now-e.born)
+	}
 	c.mu.Unlock()
 	c.emit(context.Background(), Event{Kind: EventInvalidated, Expiry: e.token.Expiry}) //nolint:forbidigo // belongs to no call
 }

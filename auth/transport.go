@@ -81,6 +81,7 @@ func (t *bearerTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	resp, err := t.send(req, g, transport.Owned(ctx))
 	if err != nil || resp.StatusCode != http.StatusUnauthorized {
+		g.note(resp)
 		return resp, err
 	}
 	if g.entry != nil {
@@ -112,10 +113,23 @@ func (t *bearerTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	// A second 401 is final. The new token stays: that it is the fault of the
 	// token is no longer likely, and each drop costs an exchange.
 	resp, err = t.send(&replay, fresh, false)
+	fresh.note(resp)
 	if err == nil {
 		resp.Request = req
 	}
 	return resp, err
+}
+
+// note remembers what the provider thinks of the token; resp is nil when there
+// was no answer.
+func (g grant) note(resp *http.Response) {
+	switch {
+	case g.entry == nil || resp == nil:
+	case resp.StatusCode == http.StatusUnauthorized:
+		g.entry.suspect.Store(true)
+	case resp.StatusCode/100 == 2 && !g.entry.accepted.Load():
+		g.entry.accepted.Store(true)
+	}
 }
 
 // send sends req with the token, on a copy unless the request is the module's

@@ -129,6 +129,45 @@ func TestTokensThatAreAlwaysRefusedDoNotCostAnExchangeACall(t *testing.T) {
 	})
 }
 
+func TestTokensThatAreRevokedOverAndOverCostOneExchangeEach(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := inMemory(t, authtest.Config{})
+		src, err := s.PasswordLogin(auth.Tuning{})
+		require.NoError(t, err)
+		client := &http.Client{Transport: auth.NewTransport(s.Client().Transport, src)}
+		for i := range 50 {
+			status, echo := post(t, client, s.ResourceURL(), fmt.Sprint(i))
+			assert.Equal(t, 200, status)
+			assert.Equal(t, fmt.Sprint(i), echo)
+			assert.Equal(t, i+1, s.Exchanges())
+			s.RevokeAll()
+		}
+	})
+}
+
+func TestAResourceThatRefusesEveryTokenDoesNotCostAnExchangeACall(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := inMemory(t, authtest.Config{})
+		s.Handle("/odd", "odd", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusUnauthorized) })
+		src, err := s.PasswordLogin(auth.Tuning{})
+		require.NoError(t, err)
+		client := &http.Client{Transport: auth.NewTransport(s.Client().Transport, src)}
+		for range 1000 {
+			for _, url := range []string{s.URL + "/odd", s.ResourceURL()} { // the other one accepts them all
+				req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
+				require.NoError(t, err)
+				if resp, err := client.Do(req); err == nil {
+					require.NoError(t, resp.Body.Close())
+				} else {
+					require.ErrorIs(t, err, kyckit.ErrUnauthorized)
+				}
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+		assert.LessOrEqual(t, s.Exchanges(), 16, "in 10 s of 100 calls/s")
+	})
+}
+
 func Test403NeverTriggersALogin(t *testing.T) {
 	s := onLoopback(t, authtest.Config{})
 	src, err := s.PasswordLogin(auth.Tuning{})
