@@ -34,7 +34,7 @@ type site struct {
 	seen    atomic.Int32
 }
 
-func newSite(t testing.TB, ca *webhooktest.CA, c *webhook.ClientCert) *site {
+func newSite(t testing.TB, ca *webhooktest.CA, c *webhook.ClientCert, change ...func(*tls.Config)) *site {
 	s := &site{}
 	h, err := webhook.NewHandler(webhook.HandlerConfig{
 		Authenticate: c, Key: func(*webhook.Delivery) string { return fmt.Sprint(s.seen.Add(1)) },
@@ -49,7 +49,11 @@ func newSite(t testing.TB, ca *webhooktest.CA, c *webhook.ClientCert) *site {
 	require.NoError(t, err)
 	s.Server = httptest.NewUnstartedServer(h)
 	server := ca.Issue(webhooktest.Leaf{DNSNames: []string{"example.com"}, Usages: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}})
-	s.TLS = c.TLSConfig(&tls.Config{Certificates: []tls.Certificate{server.TLS()}, MinVersion: tls.VersionTLS12})
+	base := &tls.Config{Certificates: []tls.Certificate{server.TLS()}, MinVersion: tls.VersionTLS12}
+	for _, change := range change {
+		change(base)
+	}
+	s.TLS = c.TLSConfig(base)
 	s.EnableHTTP2 = true
 	s.Config.ErrorLog = quiet()
 	s.StartTLS()
@@ -95,13 +99,18 @@ func TestHandshake(t *testing.T) {
 }
 
 // TestResumptionIsChecked: a resumed handshake verifies no chain, so the rule
-// must look again.
+// must look again, also where the base has session tickets of its own.
 func TestResumptionIsChecked(t *testing.T) {
-	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
+	for i, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13, tls.VersionTLS12, tls.VersionTLS13} {
+		ownTickets := func(base *tls.Config) {
+			if keys := base.Clone(); i >= 2 {
+				base.WrapSession, base.UnwrapSession = keys.EncryptTicket, keys.DecryptTicket
+			}
+		}
 		ca := webhooktest.NewCA(t, "CA")
 		id := ca.Issue(webhooktest.Leaf{DNSNames: []string{"old.example"}})
 		c := clientCert(t, webhook.ClientCertConfig{CA: ca.PEM(), DNSNames: []string{"old.example"}})
-		s := newSite(t, ca, c)
+		s := newSite(t, ca, c, ownTickets)
 		sender := client(ca, id, tls.NewLRUClientSessionCache(4), version)
 		require.Equal(t, 200, send(sender, s.URL))
 		sender.CloseIdleConnections()
@@ -111,6 +120,34 @@ func TestResumptionIsChecked(t *testing.T) {
 		require.NoError(t, c.Replace(webhook.ClientCertConfig{CA: ca.PEM(), DNSNames: []string{"new.example"}}))
 		require.Equal(t, 0, send(sender, s.URL))
 		require.EqualValues(t, 2, s.handled.Load())
+	}
+}
+
+// TestRenewedSenderIsNotHeldToItsOldSession: a sender that resumes shows no
+// certificate, so an old session must not stand for one the rule has dropped.
+func TestRenewedSenderIsNotHeldToItsOldSession(t *testing.T) {
+	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
+		ca := webhooktest.NewCA(t, "CA")
+		old, renewed := ca.Issue(webhooktest.Leaf{}), ca.Issue(webhooktest.Leaf{})
+		c := clientCert(t, webhook.ClientCertConfig{CA: ca.PEM(), SPKI: []string{old.SPKI(), renewed.SPKI()}})
+		s := newSite(t, ca, c)
+		now := old.TLS()
+		sender := client(ca, nil, tls.NewLRUClientSessionCache(4), version)
+		sender.Transport.(*http.Transport).TLSClientConfig.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+			return &now, nil
+		}
+		again := func() int {
+			sender.CloseIdleConnections()
+			return send(sender, s.URL)
+		}
+		require.Equal(t, 200, again())
+		now = renewed.TLS()
+		require.Equal(t, 200, again())
+		require.EqualValues(t, 1, s.resumed.Load(), "the old certificate's session, which is still good")
+		require.NoError(t, c.Replace(webhook.ClientCertConfig{CA: ca.PEM(), SPKI: []string{renewed.SPKI()}}))
+		require.Equal(t, 200, again())
+		require.Equal(t, 200, again())
+		require.EqualValues(t, 2, s.resumed.Load(), "the new one's")
 	}
 }
 
