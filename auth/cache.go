@@ -118,10 +118,14 @@ type entry struct {
 	// refreshAt is when callers must look closer: a refresh is due or the token
 	// is dead. It never exceeds dead.
 	refreshAt atomic.Int64
-	// accepted: a provider took the token. suspect: it refused the token in the
-	// replay of a call, so a further refusal may be about the call.
-	accepted, suspect atomic.Bool
+	// What the provider has done with the token: accepted it; refused it in the
+	// replay of a call; accepted it after that, so that the refusal was about the
+	// call. A revoked token is accepted at first and never again.
+	accepted, refused, acceptedStill atomic.Bool
 }
+
+// revoked reports that a token which is refused now was good before.
+func (e *entry) revoked() bool { return e.accepted.Load() && !e.acceptedStill.Load() }
 
 // NewCache returns a cache over cfg.Source.
 func NewCache(cfg CacheConfig) (*Cache, error) { return newCache(cfg, defaultAttempts) }
@@ -224,8 +228,8 @@ func (c *Cache) drop(e *entry) {
 		return
 	}
 	c.current.Store(nil)
-	if e.accepted.Load() && !e.suspect.Load() {
-		c.pace.strikes = 0 // revoked, however soon
+	if e.revoked() {
+		c.pace.strikes = 0 // however soon
 	} else {
 		now := c.now()
 		c.pace.refusedToken(now, now-e.born)

@@ -123,12 +123,16 @@ func (t *bearerTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 // note remembers what the provider thinks of the token; resp is nil when there
 // was no answer.
 func (g grant) note(resp *http.Response) {
+	e := g.entry
 	switch {
-	case g.entry == nil || resp == nil:
+	case e == nil || resp == nil:
 	case resp.StatusCode == http.StatusUnauthorized:
-		g.entry.suspect.Store(true)
-	case resp.StatusCode/100 == 2 && !g.entry.accepted.Load():
-		g.entry.accepted.Store(true)
+		e.refused.Store(true)
+	case resp.StatusCode/100 != 2:
+	case e.refused.Load():
+		e.acceptedStill.Store(true)
+	case !e.accepted.Load():
+		e.accepted.Store(true)
 	}
 }
 
