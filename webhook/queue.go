@@ -267,7 +267,14 @@ func (q *Queue) run(j *job, ctx *handleContext, aborted bool) time.Duration {
 	err := context.Canceled
 	if !aborted {
 		j.attempts++
+		finished := false
+		defer func() {
+			if !finished { // runtime.Goexit
+				q.failed(j, &kyckit.Error{Provider: provider, Op: "queue", Kind: kyckit.ErrUnavailable, Reason: "Handle left its goroutine"})
+			}
+		}()
 		err = j.handle(ctx)
+		finished = true
 	}
 	if err == nil || errors.Is(err, ErrDuplicate) {
 		if err := j.commit(j.ctx); err != nil {

@@ -196,8 +196,12 @@ func (c countedClaim) Release(ctx context.Context) error {
 
 func TestQueueSurvivesPanicAndGoexit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var calls atomic.Int32
-		q := newQueue(t, QueueConfig{Workers: 1, MaxAttempts: 1, OnFailure: func(context.Context, *Delivery, error) { panic("hook") }})
+		var calls, failed atomic.Int32
+		q := newQueue(t, QueueConfig{Workers: 1, MaxAttempts: 1, OnFailure: func(_ context.Context, _ *Delivery, err error) {
+			failed.Add(1)
+			assert.ErrorIs(t, err, kyckit.ErrUnavailable)
+			panic("hook")
+		}})
 		h := newHandler(t, HandlerConfig{Queue: q, Handle: func(_ context.Context, d *Delivery) error {
 			calls.Add(1)
 			switch string(d.Body) {
@@ -213,6 +217,7 @@ func TestQueueSurvivesPanicAndGoexit(t *testing.T) {
 		}
 		require.NoError(t, q.Shutdown(context.Background()))
 		assert.EqualValues(t, 3, calls.Load())
+		assert.EqualValues(t, 2, failed.Load(), "both are reported")
 	})
 }
 
