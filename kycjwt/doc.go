@@ -66,7 +66,8 @@
 //	document owner                                  owner_id (newer) and owner_type_id (older) are both read
 //	download link                                   documented; the form of its answer is not
 //	webhook registration                            documented; its list's items are not
-//	list envelope                                   documented; total and pages optional; page and size as query assumed
+//	list envelope                                   documented; total and pages optional; page and size as query assumed,
+//	                                                counted from 1, or as the first page says
 //	events: members                                 documented; types of dates and of check results are not
 //	delivery signature                              documented with the timestamp; the older, body-only form is refused
 //	timestamp notation and tolerance                not documented: off unless AuthenticatorConfig.Tolerance is set
