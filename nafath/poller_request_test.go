@@ -176,6 +176,22 @@ func TestRestartIsNoBurst(t *testing.T) {
 		assert.Greater(t, tt.Count("status"), 160)
 		require.NoError(t, next.Close())
 	})
+	// One that was checked a moment before the restart is left alone for 2 s.
+	inTenant(t, nafathtest.Config{}, nil, func(t *testing.T, tt tenant) {
+		tx := tt.create(t, citizen)
+		for range 10 {
+			poller, err := nafath.NewPoller(nafath.PollerConfig{Client: tt.client})
+			require.NoError(t, err)
+			require.NoError(t, poller.Add(tx))
+			time.Sleep(4500 * time.Millisecond)
+			require.NoError(t, poller.Close())
+		}
+		checks := tt.Requests("status")
+		assert.GreaterOrEqual(t, len(checks), 10)
+		for i := 1; i < len(checks); i++ {
+			assert.GreaterOrEqual(t, checks[i].Time.Sub(checks[i-1].Time), 2*time.Second)
+		}
+	})
 }
 
 func TestDetailsAreRetriedWithinTheirLimit(t *testing.T) {

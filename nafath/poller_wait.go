@@ -143,12 +143,8 @@ func (p *state) add(tx Transaction) *entry {
 	if !tx.CreatedAt.IsZero() {
 		age = max(0, time.Since(tx.CreatedAt))
 	}
-	seen := age
-	if r, ok := p.memory.get(tx.TransID); ok { // it timed out here before
-		seen = min(seen, now-r.at)
-	}
 	e := &entry{tx: tx}
-	e.item = p.sched.Add(now, age, seen, p.cfg.Timeout-age, e)
+	e.item = p.sched.Add(now, age, p.cfg.Timeout-age, e)
 	p.open[tx.TransID] = e
 	if !p.looping {
 		p.looping = true

@@ -21,7 +21,7 @@ const (
 	// some 1,400 of them.
 	forget = 1 - 1.0/2000
 
-	// grid is the resolution of the table, in entries a second.
+	// grid is the resolution of the bounds, in steps a second.
 	grid = 2
 )
 
@@ -35,13 +35,19 @@ type Curve struct {
 	ends    [buckets]float64 // items that ended at this age
 	watched [buckets]float64 // seconds that open items spent at this age
 	hazard  [buckets]float64
-	table   [600*grid + 1]float64 // cumulative hazard by age
+	before  [buckets]float64  // cumulative hazard at the beginning of the bucket
+	place   [600 * grid]uint8 // the bucket of each step of the grid
 	stale   int
 }
 
 // NewCurve returns a curve that knows nothing yet.
 func NewCurve() *Curve {
 	c := &Curve{}
+	for b := range buckets {
+		for i := int(edges[b] * grid); i < int(edges[b+1]*grid); i++ {
+			c.place[i] = uint8(b) //nolint:gosec // there are two dozen
+		}
+	}
 	c.rebuild()
 	return c
 }
@@ -51,16 +57,15 @@ func NewCurve() *Curve {
 func (c *Curve) Risk(from, to time.Duration) float64 { return c.at(to) - c.at(from) }
 
 func (c *Curve) at(age time.Duration) float64 {
-	x := age.Seconds() * grid
+	x := age.Seconds()
 	if x <= 0 {
 		return 0
 	}
-	i := int(x)
-	last := len(c.table) - 1
-	if i >= last {
-		return c.table[last] + (x-float64(last))/grid*c.hazard[buckets-1]
+	b := buckets - 1
+	if i := int(x * grid); i < len(c.place) {
+		b = int(c.place[i])
 	}
-	return c.table[i] + (x-float64(i))*(c.table[i+1]-c.table[i])
+	return c.before[b] + (x-edges[b])*c.hazard[b]
 }
 
 // Open records that an item open at age from was still open at age to.
@@ -108,7 +113,7 @@ func (c *Curve) each(from, to float64, f func(b int, length float64)) {
 	}
 }
 
-// touch rebuilds the table after every so many observations.
+// touch brings the hazards up to date after every so many observations.
 func (c *Curve) touch(every int) {
 	if c.stale++; c.stale >= every {
 		c.rebuild()
@@ -127,12 +132,9 @@ func (c *Curve) rebuild() {
 	for b := range buckets {
 		c.hazard[b] = (c.ends[b] + average*priorWeight) / (c.watched[b] + priorWeight)
 	}
-	b, sum := 0, 0.0
-	for i := range c.table {
-		c.table[i] = sum
-		for b < buckets-1 && float64(i)/grid >= edges[b+1] {
-			b++
-		}
-		sum += c.hazard[b] / grid
+	sum := 0.0
+	for b := range buckets {
+		c.before[b] = sum
+		sum += c.hazard[b] * (edges[b+1] - edges[b])
 	}
 }

@@ -110,7 +110,7 @@ func TestFullRateReturnsOnceHintsFallSilent(t *testing.T) {
 	s := NewScheduler[int](Config{Limit: 60, Floor: 2 * sec, MaxFlight: 8}, 0)
 	now := time.Duration(0)
 	for range 40 { // announced ends
-		it := s.Add(now, 10*sec, 10*sec, time.Hour, 0)
+		it := s.Add(now, 10*sec, time.Hour, 0)
 		s.Hint(it)
 		for {
 			now += 100 * time.Millisecond
@@ -126,7 +126,7 @@ func TestFullRateReturnsOnceHintsFallSilent(t *testing.T) {
 	require.True(t, s.Stats(now).Saving)
 	require.InDelta(t, 20, s.Stats(now).Rate, 0)
 	for range 20 {
-		s.Add(now, 10*sec, 10*sec, time.Hour, 0)
+		s.Add(now, 10*sec, time.Hour, 0)
 	}
 	perMinute := func(from time.Duration) (n int) {
 		for t := from; t < from+time.Minute; t += 50 * time.Millisecond {
@@ -178,7 +178,7 @@ func BenchmarkNextAt10000(b *testing.B) {
 	s := NewScheduler[int](Config{Limit: 6000, Floor: 2 * sec, MaxFlight: 64}, 0)
 	teach(s, rand.New(rand.NewPCG(1, 1)))
 	for i := range 10_000 {
-		s.Add(0, time.Duration(i)*10*time.Millisecond, 0, 1000*time.Hour, i)
+		s.Add(0, time.Duration(i)*10*time.Millisecond, 1000*time.Hour, i)
 	}
 	now := 3 * time.Minute
 	b.ReportAllocs()

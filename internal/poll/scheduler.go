@@ -12,6 +12,9 @@ type Config struct {
 	MaxFlight int
 }
 
+// tripsFrom is how many trips must be known before they are relied on.
+const tripsFrom = 32
+
 // Outcome is what came of a check.
 type Outcome int
 
@@ -77,6 +80,9 @@ type Scheduler[T any] struct {
 	list   shortlist[T]
 	review time.Duration // when deadlines must be looked at, budget or not
 
+	shortest, usual time.Duration // trip to the server and back
+	trips           int           // how many these were learned from, up to tripsFrom
+
 	checks  uint64
 	delay   float64 // moving average of the delay of noticing an end, seconds
 	noticed bool
@@ -91,16 +97,16 @@ func NewScheduler[T any](cfg Config, now time.Duration) *Scheduler[T] {
 }
 
 // Add makes an item known that began age ago and whose last check is due in
-// timeout, or at once when that has passed. Seen says how long ago it was last
-// checked; for a new item that is age.
-func (s *Scheduler[T]) Add(now, age, seen, timeout time.Duration, value T) *Item[T] {
+// timeout, or soon when that has passed. Nobody knows when a predecessor last
+// checked it, so the floor counts from now.
+func (s *Scheduler[T]) Add(now, age, timeout time.Duration, value T) *Item[T] {
 	it := &Item[T]{Value: value, at: len(s.open), hintedAt: -never}
 	deadline := now + max(0, timeout)
 	s.open = append(s.open, slot[T]{
 		born:     now - age,
 		seen:     now - age,
 		last:     now,
-		due:      max(now, now-seen+s.cfg.Floor),
+		due:      now + s.cfg.Floor,
 		deadline: deadline,
 		item:     it,
 	})
@@ -159,10 +165,11 @@ func (s *Scheduler[T]) Done(now time.Duration, it *Item[T], o Outcome, retryAfte
 	e := &s.open[it.at]
 	e.flight = false
 	e.last = it.sent
-	e.due = it.sent + s.cfg.Floor
+	e.due = s.floorFrom(it.sent, now)
 
 	switch o {
 	case Open:
+		s.learnTrip(now - it.sent)
 		s.curve.Open(e.seen-e.born, it.sent-e.born)
 		s.hints.checked(it, false)
 		e.seen = it.sent
@@ -183,9 +190,9 @@ func (s *Scheduler[T]) Done(now time.Duration, it *Item[T], o Outcome, retryAfte
 			it.denied, it.fromHint = true, false
 			return false
 		}
-		s.backOff(e, 0)
+		s.backOff(e, now, 0)
 	case Failed:
-		s.backOff(e, retryAfter)
+		s.backOff(e, now, retryAfter)
 	case Limited, Dropped:
 		if it.fromHint {
 			it.hint, it.hintedAt = true, -never
@@ -196,19 +203,43 @@ func (s *Scheduler[T]) Done(now time.Duration, it *Item[T], o Outcome, retryAfte
 	}
 	it.fromHint = false
 	// Nothing waits past its deadline for its last check.
-	e.due = min(e.due, max(e.deadline, it.sent+s.cfg.Floor))
+	e.due = min(e.due, max(e.deadline, s.floorFrom(it.sent, now)))
 	return it.sent >= e.deadline
 }
 
+// floorFrom is the earliest time for another check of an item whose last one
+// was sent and answered at these times. The server counts the floor by its own
+// clock, and the request may have got there as late as its answer, so the floor
+// counts from there, less the part of the trip that is always the same.
+func (s *Scheduler[T]) floorFrom(sent, answered time.Duration) time.Duration {
+	steady := time.Duration(0)
+	if s.trips == tripsFrom {
+		steady = max(0, s.shortest-(s.usual-s.shortest))
+	}
+	return sent + s.cfg.Floor + max(0, answered-sent-steady)
+}
+
+// learnTrip learns how long the trip to the server and back takes at least,
+// which it forgets slowly, and usually.
+func (s *Scheduler[T]) learnTrip(took time.Duration) {
+	if s.trips == 0 {
+		s.shortest, s.usual = took, took
+	}
+	s.trips = min(s.trips+1, tripsFrom)
+	s.shortest = min(took, s.shortest+(took-s.shortest)/4096)
+	s.usual += (took - s.usual) / 32
+}
+
 // backOff puts the next check of a failing item off, exponentially from the
-// floor to 30 s, or for as long as the provider asks.
-func (s *Scheduler[T]) backOff(e *slot[T], retryAfter time.Duration) {
+// floor to 30 s, or for as long as the provider asks. It counts from the
+// failure: one that took half a minute to show is no reason to hurry.
+func (s *Scheduler[T]) backOff(e *slot[T], now, retryAfter time.Duration) {
 	it := e.item
 	if it.back == nil {
 		first := max(s.cfg.Floor, time.Second)
 		it.back = NewBackoff(first, 30*time.Second)
 	}
-	e.due = it.sent + max(it.back.Next(), s.cfg.Floor, min(retryAfter, maxPause))
+	e.due = now + max(it.back.Next(), s.cfg.Floor, min(retryAfter, maxPause))
 }
 
 // learnDelay estimates how long ago the end came, given that it was noticed

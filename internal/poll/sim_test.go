@@ -140,7 +140,7 @@ func (w *world) run() {
 		case arrive:
 			p := &people[e.who]
 			p.last = now
-			p.item = s.Add(now, 0, 0, 300*time.Second, e.who)
+			p.item = s.Add(now, 0, 300*time.Second, e.who)
 			for i := range s.open {
 				q := &people[s.open[i].item.Value]
 				q.most = max(q.most, len(s.open))

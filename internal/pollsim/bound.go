@@ -15,7 +15,7 @@ const step = 0.25
 func Bound(s Scenario) float64 {
 	checks := float64(s.Limit) / s.PerMinute
 	low, high := 0.0, 1000.0
-	for range 50 {
+	for range 32 {
 		price := (low + high) / 2
 		if spent, _ := inspect(s, price); spent > checks {
 			low = price
@@ -55,7 +55,11 @@ func inspect(s Scenario, price float64) (checks, delay float64) {
 	for i := n - 1; i >= 0; i-- {
 		cost[i], next[i] = late(i, n)+price*open[i], n // the look that finds the expiry
 		for j := i + 1; j < n; j++ {
-			if c := late(i, j) + price*open[i] + cost[j]; c < cost[i] {
+			least := late(i, j) + price*open[i] // and it only grows with j
+			if least >= cost[i] {
+				break
+			}
+			if c := least + cost[j]; c < cost[i] {
 				cost[i], next[i] = c, j
 			}
 		}

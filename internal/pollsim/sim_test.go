@@ -19,28 +19,31 @@ func simulate(t *testing.T, s Scenario, build func(*nafath.Client, Scenario) (Po
 		r, err = Run(t.Context(), s, build)
 		require.NoError(t, err)
 	})
-	t.Logf("%s: mean %.2f s (bound %.2f s), p95 %.2f s, p99 %.2f s, %.1f checks each, %d 429s, longest gap %v (%.2f of the limit)",
-		s.Name, r.Mean(), Bound(s), r.Quantile(0.95), r.Quantile(0.99), r.Checks, r.Limited, r.Gap.Round(time.Second), r.GapRate)
+	t.Logf("%s: mean %.2f s, p95 %.2f s, p99 %.2f s, %.1f checks each, %d 429s, longest gap %v (%.2f of the limit)",
+		s.Name, r.Mean(), r.Quantile(0.95), r.Quantile(0.99), r.Checks, r.Limited, r.Gap.Round(time.Second), r.GapRate)
 	return r
 }
 
 func TestThePollerIsNearTheBound(t *testing.T) {
+	// The mean of so few people depends much on how many came by chance; the
+	// seeds are those whose result is about the average of ten.
 	for name, c := range map[string]struct {
 		scenario         Scenario
 		people           int
+		seed             uint64
 		ratio, mean, p95 float64
 	}{
-		"10 a minute": {S1(10), 1500, 1.38, 4.5, 10.8},
-		"slow":        {Slow(10), 1000, 1.35, 10, 24},
-		"fast":        {Fast(10), 600, 1.6, 3.6, 9},
-		"times ten":   {S1(10).Times(10), 2500, 1.2, 4, 9},
+		"10 a minute": {S1(10), 1500, 6, 1.35, 4.5, 10.5},
+		"slow":        {Slow(10), 1000, 1, 1.35, 10, 24},
+		"fast":        {Fast(10), 600, 4, 1.6, 3.6, 9},
+		"times ten":   {S1(10).Times(10), 2500, 1, 1.2, 4, 9},
 	} {
 		t.Run(name, func(t *testing.T) {
-			c.scenario.People = c.people
-			r := simulate(t, c.scenario, Shipped)
+			c.scenario.People, c.scenario.Seed = c.people, c.seed
+			r, bound := simulate(t, c.scenario, Shipped), Bound(c.scenario)
 			assert.Zero(t, r.Limited, "429s")
 			assert.Zero(t, r.Lost)
-			assert.LessOrEqual(t, r.Mean(), c.ratio*Bound(c.scenario))
+			assert.LessOrEqual(t, r.Mean(), c.ratio*bound, "the bound is %.2f s", bound)
 			assert.LessOrEqual(t, r.Mean(), c.mean)
 			assert.LessOrEqual(t, r.Quantile(0.95), c.p95)
 			assert.LessOrEqual(t, r.GapRate, 1.0, "longest gap, over max(6 s, 3 turns)")
