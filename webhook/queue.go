@@ -105,7 +105,7 @@ func (q *Queue) Shutdown(ctx context.Context) error {
 	case <-q.empty:
 		return nil
 	case <-ctx.Done():
-		q.abort() //nolint:contextcheck // what is left must be given back although ctx is over
+		q.abort() // what is left must be given back although ctx is over
 		return ctx.Err()
 	}
 }
