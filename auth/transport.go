@@ -225,6 +225,9 @@ func closeBody(req *http.Request) {
 // discard reads what is left of a small answer, so that its connection can be
 // used again.
 func discard(resp *http.Response) {
+	if resp.Body == nil { // only a fake's
+		return
+	}
 	_, _ = io.CopyN(io.Discard, resp.Body, 64<<10)
 	_ = resp.Body.Close()
 }

@@ -168,6 +168,22 @@ func TestAResourceThatRefusesEveryTokenDoesNotCostAnExchangeACall(t *testing.T) 
 	})
 }
 
+func TestRefusalOfAFakeWithoutABodyIsReplayed(t *testing.T) {
+	var sent int
+	rt := auth.NewTransport(roundTripper(func(r *http.Request) (*http.Response, error) {
+		if sent++; sent == 1 {
+			return &http.Response{StatusCode: http.StatusUnauthorized, Request: r}, nil
+		}
+		return &http.Response{StatusCode: http.StatusNoContent, Body: http.NoBody, Request: r}, nil
+	}), newCache(t, auth.Static(kyckit.NewSecret("abc"))))
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://kyc.example.test/", nil)
+	require.NoError(t, err)
+	resp, err := rt.RoundTrip(req)
+	require.NoError(t, err)
+	require.NoError(t, resp.Body.Close())
+	assert.Equal(t, http.StatusNoContent, resp.StatusCode)
+}
+
 func Test403NeverTriggersALogin(t *testing.T) {
 	s := onLoopback(t, authtest.Config{})
 	src, err := s.PasswordLogin(auth.Tuning{})
