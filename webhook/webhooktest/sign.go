@@ -157,6 +157,9 @@ func (s HMAC) one(secret, content string) (string, error) {
 	if s.Scheme.LegacySHA1 {
 		newHash = sha1.New
 	}
+	if newHash == nil {
+		return "", errors.New("webhooktest: the scheme's hash is unknown")
+	}
 	mac := hmac.New(newHash, key)
 	mac.Write([]byte(content))
 	switch s.Scheme.Encoding {

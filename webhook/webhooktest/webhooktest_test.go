@@ -95,6 +95,16 @@ func TestEverySchemeAgainstTheVerifier(t *testing.T) {
 	}
 }
 
+func TestSignerRefusesABrokenScheme(t *testing.T) {
+	for _, s := range []webhooktest.HMAC{
+		{Scheme: webhook.Scheme{SignatureHeader: "X-Sig", Hash: 9}, Secrets: []string{"x"}},
+		{Scheme: webhook.StandardWebhooks(), Secrets: []string{"whsec_!"}},
+		{Scheme: webhook.GitHub()},
+	} {
+		require.Error(t, s.Sign(httptest.NewRequest("POST", "/", nil), "id", time.Now(), nil))
+	}
+}
+
 func TestForgeNeedsASignature(t *testing.T) {
 	s := &webhooktest.Sender{URL: "http://127.0.0.1:1", Signer: webhooktest.Unsigned{}}
 	for _, answer := range s.Forge(t.Context(), webhooktest.Event{}, "x-signature") {
