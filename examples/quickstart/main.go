@@ -133,6 +133,9 @@ func words(s nafath.Status) string {
 // provider returns a real provider's configuration, or a fake's with a phone
 // that answers by itself.
 func provider(o options, getenv func(string) string) (cfg nafath.Config, phone func(nafath.Transaction), closeIt func(), err error) {
+	if (o.baseURL == "") != (o.tokenURL == "") {
+		return cfg, nil, nil, errors.New("a real provider needs both -base-url and -token-url")
+	}
 	if o.baseURL != "" {
 		source, err := auth.NewClientCredentials(auth.ClientCredentialsConfig{
 			TokenURL:     o.tokenURL,

@@ -48,4 +48,13 @@ func TestRealProviderNeedsCredentials(t *testing.T) {
 	assert.Contains(t, err.Error(), "ClientID")
 }
 
+// It must not pass for a real verification that the fake answered.
+func TestHalfARealProviderIsRefused(t *testing.T) {
+	for _, flag := range []string{"-base-url", "-token-url"} {
+		var out bytes.Buffer
+		require.ErrorContains(t, run(t.Context(), []string{flag, "https://api.example.com"}, noEnv, &out), "both")
+		assert.Empty(t, out.String())
+	}
+}
+
 func noEnv(string) string { return "" }
