@@ -9,11 +9,12 @@ import (
 // HTTP says how a client talks to its provider. Every provider's Config has
 // one. The zero value is a good default. It is read once, by the constructor.
 type HTTP struct {
-	// Client supplies the transport, cookie jar and timeout. It is copied, not
-	// changed; its CheckRedirect is replaced, because credentials must not
-	// follow a redirect to another host, and a call that must not be repeated
-	// follows none. Nil means a client of the SDK's own
-	// that ignores proxy settings of the environment.
+	// Client supplies the transport, the cookie jar and the timeout, which becomes
+	// that of one try. It is copied, not changed; its CheckRedirect is replaced,
+	// because credentials must not follow a redirect to another host, and a call
+	// that must not be repeated follows none. Its transport must end with the
+	// request's context. Nil means a client of the SDK's own that ignores proxy
+	// settings of the environment.
 	Client *http.Client
 	// Logger receives one debug record a try: operation, method, path
 	// template, status, attempt, duration and request id, nothing else. Where no
@@ -26,7 +27,9 @@ type HTTP struct {
 	Retry Retry
 	// UserAgent is put in front of the SDK's own, separated by a space.
 	UserAgent string
-	// MaxResponseBytes caps every response body. Zero means 4 MiB.
+	// MaxResponseBytes caps every response body, after decompression. A longer
+	// one is an error of kind ErrDecode; of a refusal, whose status says enough,
+	// the rest is left out. Zero means 4 MiB.
 	MaxResponseBytes int64
 	// Timeout limits one try, reading its answer included. Zero means the
 	// Client's Timeout or, where that is zero too, the operation's own default:
