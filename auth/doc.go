@@ -28,7 +28,9 @@
 // While a token lives nobody waits: it is replaced in the background, at most
 // 60 s and at most a fifth of its lifetime before it expires, at a moment drawn
 // at random. A failing endpoint is asked again after 0.4 s, doubling to 15 s,
-// and the old token serves until its real expiry. Without a living token the
+// and the old token serves until its real expiry; one more attempt begins just
+// before. An endpoint that accepts a call and never answers holds that attempt
+// until HTTP.Timeout is over, 10 s unless set. Without a living token the
 // waits stay below a second; the first exchange tries three times while its
 // callers wait, later ones once, and between them callers get the last error
 // with RetryAfter. A Retry-After of the endpoint is honoured up to a minute.
@@ -48,7 +50,7 @@
 //	kyckit.ErrForbidden     credentials that may not do this
 //	kyckit.ErrInvalid       a refused request, or a wrong configuration
 //	kyckit.ErrRateLimited   too many exchanges
-//	kyckit.ErrUnavailable   no answer, or a failing endpoint
+//	kyckit.ErrUnavailable   no answer, a failing endpoint, or a source that panics or never returns
 //	kyckit.ErrDecode        an answer without a usable bearer token
 //	context.Canceled, context.DeadlineExceeded   the caller's context ended
 //

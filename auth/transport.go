@@ -80,7 +80,7 @@ func (t *bearerTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, &transport.NotSentError{Err: err}
 	}
 	resp, err := t.send(req, g, transport.Owned(ctx))
-	if err != nil || resp.StatusCode != http.StatusUnauthorized {
+	if err != nil || resp == nil || resp.StatusCode != http.StatusUnauthorized {
 		g.note(resp)
 		return resp, err
 	}
@@ -114,7 +114,7 @@ func (t *bearerTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	// token is no longer likely, and each drop costs an exchange.
 	resp, err = t.send(&replay, fresh, false)
 	fresh.note(resp)
-	if err == nil {
+	if err == nil && resp != nil {
 		resp.Request = req
 	}
 	return resp, err
@@ -154,7 +154,7 @@ func (t *bearerTransport) send(req *http.Request, g grant, inPlace bool) (*http.
 	}
 	clone.Header["Authorization"] = g.header
 	resp, err := t.next(&clone)
-	if err == nil {
+	if err == nil && resp != nil { // net/http reports those who return neither
 		resp.Request = req // without the token
 	}
 	return resp, err

@@ -184,6 +184,23 @@ func TestRefusalOfAFakeWithoutABodyIsReplayed(t *testing.T) {
 	assert.Equal(t, http.StatusNoContent, resp.StatusCode)
 }
 
+func TestTransportThatReturnsNothingIsReportedByNetHTTP(t *testing.T) {
+	src := newCache(t, auth.Static(kyckit.NewSecret("abc")))
+	for nothing := range 2 { // at once, or to the replay
+		var sent int
+		client := &http.Client{Transport: auth.NewTransport(roundTripper(func(r *http.Request) (*http.Response, error) {
+			if sent++; sent > nothing {
+				return nil, nil
+			}
+			return &http.Response{StatusCode: http.StatusUnauthorized, Request: r}, nil
+		}), src)}
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://kyc.example.test/", nil)
+		require.NoError(t, err)
+		_, err = client.Do(req)
+		require.Error(t, err)
+	}
+}
+
 func Test403NeverTriggersALogin(t *testing.T) {
 	s := onLoopback(t, authtest.Config{})
 	src, err := s.PasswordLogin(auth.Tuning{})
