@@ -25,6 +25,11 @@ const (
 
 	maxLimit = 100_000
 
+	// Checks in flight: half of the limit a minute, which are those of 30 s, so
+	// that checks which hang until they time out leave room for others.
+	leastFlight = 32
+	mostFlight  = 256
+
 	// drainTime is how long Close lets checks in flight finish.
 	drainTime = 5 * time.Second
 )
@@ -162,7 +167,7 @@ func NewPoller(cfg PollerConfig) (*Poller, error) {
 	s.sched = poll.NewScheduler[*entry](poll.Config{
 		Limit:     cfg.Limits.StatusChecks,
 		Floor:     cfg.MinInterval,
-		MaxFlight: min(64, max(8, cfg.Limits.StatusChecks/8)),
+		MaxFlight: min(mostFlight, max(leastFlight, cfg.Limits.StatusChecks/2)),
 	}, 0)
 	return &Poller{s}, nil
 }

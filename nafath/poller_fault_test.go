@@ -3,7 +3,9 @@ package nafath_test
 import (
 	"context"
 	"fmt"
+	"io"
 	"net/http"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -268,6 +270,57 @@ func TestOneFailingVerificationDoesNotHoldUpOthers(t *testing.T) {
 		err = <-failed
 		require.ErrorIs(t, err, nafath.ErrTimeout)
 		require.ErrorIs(t, err, kyckit.ErrNotFound)
+	})
+}
+
+// hanging never answers checks of some transactions.
+type hanging struct {
+	http.RoundTripper
+	ids []string
+}
+
+func (h *hanging) RoundTrip(req *http.Request) (*http.Response, error) {
+	body, err := req.GetBody()
+	if err != nil {
+		return nil, err
+	}
+	raw, err := io.ReadAll(body)
+	if err != nil {
+		return nil, err
+	}
+	for _, id := range h.ids {
+		if strings.Contains(string(raw), id) {
+			<-req.Context().Done()
+			return nil, req.Context().Err()
+		}
+	}
+	return h.RoundTripper.RoundTrip(req)
+}
+
+func TestChecksThatHangLeaveRoomForOthers(t *testing.T) {
+	inTenant(t, nafathtest.Config{Limits: nafath.Limits{Requests: -1}}, nil, func(t *testing.T, tt tenant) {
+		cfg := tt.ClientConfig()
+		hang := &hanging{RoundTripper: cfg.HTTP.Client.Transport}
+		cfg.HTTP.Client = &http.Client{Transport: hang}
+		client, err := nafath.New(cfg)
+		require.NoError(t, err)
+		poller, err := nafath.NewPoller(nafath.PollerConfig{Client: client})
+		require.NoError(t, err)
+		defer func() { assert.NoError(t, poller.Close()) }()
+		for i := range 10 {
+			tx := tt.create(t, person(i))
+			hang.ids = append(hang.ids, tx.TransID)
+			require.NoError(t, poller.Add(tx))
+		}
+		for range 10 {
+			tx := tt.create(t, citizen)
+			approved := tx.CreatedAt.Add(20 * time.Second)
+			time.AfterFunc(20*time.Second, func() { assert.NoError(t, tt.Approve(tx.TransID, tx.Random)) })
+			status, err := poller.Wait(t.Context(), tx)
+			require.NoError(t, err)
+			assert.Equal(t, nafath.StatusCompleted, status)
+			assert.Less(t, time.Since(approved), 15*time.Second)
+		}
 	})
 }
 

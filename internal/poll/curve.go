@@ -45,7 +45,7 @@ func NewCurve() *Curve {
 	c := &Curve{}
 	for b := range buckets {
 		for i := int(edges[b] * grid); i < int(edges[b+1]*grid); i++ {
-			c.place[i] = uint8(b) //nolint:gosec // there are two dozen
+			c.place[i] = uint8(b)
 		}
 	}
 	c.rebuild()

@@ -66,7 +66,7 @@ func (s *Scheduler[T]) look(now time.Duration) {
 
 	interval, gap := s.interval(now), s.guardGap(now)
 	bin := gap/guardBins + 1
-	var waiting [guardBins]int // free items by the time until the guard's limit
+	var waiting [guardBins]int // free items before their deadline, by the time until the guard's limit
 	top := newTop[T](size)
 	for i := range s.open {
 		e := &s.open[i]
@@ -74,11 +74,11 @@ func (s *Scheduler[T]) look(now time.Duration) {
 			l.wake = min(l.wake, s.dueAt(e, now))
 			continue
 		}
-		waiting[min(max(e.last+gap-now, 0)/bin, guardBins-1)]++
-		if now >= e.deadline {
+		if now >= e.deadline { // its turn comes by itself, within two turns of a round robin
 			l.last = append(l.last, e.item)
 			continue
 		}
+		waiting[min(max(e.last+gap-now, 0)/bin, guardBins-1)]++
 		top.offer(s.score(e, now), e.item)
 	}
 	l.best = top.items(l.best)
@@ -90,7 +90,7 @@ func (s *Scheduler[T]) look(now time.Duration) {
 	if s.tight(&waiting, bin, interval, size/2) {
 		oldest := newTop[T](size)
 		for i := range s.open {
-			if e := &s.open[i]; s.free(e, now) {
+			if e := &s.open[i]; s.free(e, now) && now < e.deadline {
 				oldest.offer(float64(now-e.last), e.item)
 			}
 		}

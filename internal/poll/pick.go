@@ -85,7 +85,9 @@ func (s *Scheduler[T]) reviewDeadlines(now time.Duration) {
 }
 
 // choose returns the item to check now, or nil with list.wake set. In this
-// order: whom the guard demands, a hint, a last check, the highest score.
+// order: whom the guard demands, a hint, a last check, the highest score. The
+// latter two take turns: a thousand that are restored past their deadline do
+// not keep those waiting who came since.
 func (s *Scheduler[T]) choose(now time.Duration) *Item[T] {
 	hint, spare := s.chooseHint(now), s.spareAt(now)
 	l := &s.list
@@ -101,14 +103,21 @@ func (s *Scheduler[T]) choose(now time.Duration) *Item[T] {
 			hint.hintedAt, hint.fromHint = now, true
 			return hint
 		}
-		if it := s.first(now, &l.last); it != nil {
-			return it
+		if !s.wasLast {
+			if it := s.first(now, &l.last); it != nil {
+				s.wasLast = true
+				return it
+			}
 		}
 		if spare <= now {
 			if it := s.bestOf(now, l.best); it != nil {
 				l.left--
+				s.wasLast = false
 				return it
 			}
+		}
+		if it := s.first(now, &l.last); it != nil {
+			return it
 		}
 		if l.looked == now || spare > now {
 			break

@@ -76,10 +76,10 @@ type Scheduler[T any] struct {
 	open   []slot[T]
 	flight int
 
-	hints  hints[T]
-	list   shortlist[T]
-	review time.Duration // when deadlines must be looked at, budget or not
-
+	hints           hints[T]
+	list            shortlist[T]
+	review          time.Duration // when deadlines must be looked at, budget or not
+	wasLast         bool          // the last check that was due by itself was some item's last
 	shortest, usual time.Duration // trip to the server and back
 	trips           int           // how many these were learned from, up to tripsFrom
 

@@ -261,6 +261,25 @@ func TestLastCheckAtTheDeadline(t *testing.T) {
 	assert.Equal(t, 50*sec, at[len(at)-1])
 }
 
+func TestManyLastChecksKeepNobodyWaiting(t *testing.T) {
+	for _, n := range []int{100, 1000} { // compared one by one, and by a shortlist
+		s := newTest(60)
+		for range n {
+			s.Add(0, time.Hour, 0, "restored")
+		}
+		for range 5 {
+			s.Add(0, 0, time.Hour, "new")
+		}
+		log, gaveUp := drive(s, 0, time.Duration(n)*3*sec, open)
+		assert.Empty(t, gaveUp)
+		assert.Len(t, times(log, "restored"), n, "one last check each")
+		fresh := times(log, "new")
+		for i := 1; i < n/2; i++ {
+			assert.LessOrEqual(t, fresh[i]-fresh[i-1], 4*sec)
+		}
+	}
+}
+
 func TestNoEndlessWaitForALastCheck(t *testing.T) {
 	s := newTest(60)
 	it := s.Add(0, 0, 10*sec, "a")
