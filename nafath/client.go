@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"time"
 
@@ -127,7 +128,7 @@ func (c *Client) request(ctx context.Context, nationalID string, once bool) (Tra
 		Op: "request", Method: http.MethodPost, Path: c.paths.Request, Body: body, Once: once,
 	})
 	if err != nil {
-		return Transaction{}, err
+		return Transaction{}, unsure(err)
 	}
 	var result struct {
 		TransID text `json:"transId"`
@@ -142,6 +143,16 @@ func (c *Client) request(ctx context.Context, nationalID string, once bool) (Tra
 	return Transaction{
 		TransID: string(result.TransID), Random: string(result.Random), NationalID: id, CreatedAt: time.Now(),
 	}, nil
+}
+
+// unsure makes sure that a 5xx to a creation leaves the outcome unknown,
+// whatever code came along.
+func unsure(err error) error {
+	var e *kyckit.Error
+	if errors.As(err, &e) && e.StatusCode >= http.StatusInternalServerError && !errors.Is(err, kyckit.ErrOutcomeUnknown) && !noToken(e) {
+		e.Kind, e.Err = kyckit.ErrOutcomeUnknown, errors.Join(kyckit.ErrUnavailable, e.Kind)
+	}
+	return err
 }
 
 // Status reads the state of a verification once. It is retried on transient
@@ -213,7 +224,9 @@ func (c *Client) details(ctx context.Context, transID string, once bool) (*Detai
 		return nil, err
 	}
 	if d.TransID == "" || d.IDNumber == "" {
-		return nil, resp.Fail(kyckit.ErrDecode, "transId or idNumber is missing", transport.Explanation{})
+		e := resp.Fail(kyckit.ErrDecode, "transId or idNumber is missing", transport.Explanation{})
+		e.Err = errNobody
+		return nil, e
 	}
 	d.Raw = json.RawMessage(bytes.Clone(resp.Body))
 	return &d, nil

@@ -281,6 +281,17 @@ func TestPitfall9DataQuirks(t *testing.T) {
 	assert.JSONEq(t, `[{"city":"null"}]`, string(d.NationalAddress))
 	assert.Equal(t, "Sample", d.EnglishName())
 	assert.Contains(t, string(d.Raw), `"more"`)
+
+	fake.Fail("details", 1, kyctest.Fault{Status: 200, Body: `{"transId":"t","idNumber":"1000000008","userType":0.0,"nationalityCode":""}`})
+	d, err = client.Details(t.Context(), "t")
+	require.NoError(t, err, "an empty code is none")
+	assert.Equal(t, nafath.UserNational, *d.UserType)
+	assert.Nil(t, d.NationalityCode)
+	for _, code := range []string{`"SA"`, `1.5`, `1e300`, `true`, `{}`, `"NaN"`, `"Inf"`} {
+		fake.Fail("details", 1, kyctest.Fault{Status: 200, Body: `{"transId":"t","idNumber":"1000000008","nationalityCode":` + code + `}`})
+		_, err = client.Details(t.Context(), "t")
+		require.ErrorIs(t, err, kyckit.ErrDecode, code)
+	}
 }
 
 func TestPathsAndPrefixes(t *testing.T) {

@@ -3,6 +3,8 @@ package nafath
 import (
 	"bytes"
 	"encoding/json"
+	"math"
+	"net/http"
 	"regexp"
 	"strconv"
 	"strings"
@@ -41,7 +43,7 @@ func decode(resp *transport.Response, out any) error {
 		return resp.Fail(kyckit.ErrDecode, "the answer is not the documented JSON", transport.Explanation{})
 	}
 	if code := env.StatusCode.value; code != nil && (*code < 200 || *code > 299) {
-		ex := explainEnvelope(env)
+		ex := explainEnvelope(*code, env)
 		if ex.Code == "" {
 			ex.Code = strconv.Itoa(*code)
 		}
@@ -52,11 +54,11 @@ func decode(resp *transport.Response, out any) error {
 		return resp.Fail(kind, "the envelope reports a failure", ex)
 	}
 	result := env.Result
-	if _, isDetails := out.(*Details); isDetails && len(env.TransID) > 0 {
+	if _, isDetails := out.(*Details); isDetails && (len(env.TransID) > 0 || len(env.Result) == 0) {
 		result = resp.Body
 	}
 	if len(result) == 0 || bytes.Equal(result, []byte("null")) {
-		return resp.Fail(kyckit.ErrDecode, "result is missing", explainEnvelope(env))
+		return resp.Fail(kyckit.ErrDecode, "result is missing", explainEnvelope(resp.StatusCode, env))
 	}
 	if err := json.Unmarshal(result, out); err != nil {
 		return resp.Fail(kyckit.ErrDecode, "result is not the documented JSON", transport.Explanation{})
@@ -65,17 +67,17 @@ func decode(resp *transport.Response, out any) error {
 }
 
 // explain reads the body of an answer outside 2xx.
-func explain(_ int, body []byte) transport.Explanation {
+func explain(status int, body []byte) transport.Explanation {
 	var env envelope
 	if json.Unmarshal(body, &env) != nil {
 		return transport.Explanation{}
 	}
-	return explainEnvelope(env)
+	return explainEnvelope(status, env)
 }
 
 var upstreamCode = regexp.MustCompile(`\b[0-9]{3}-[0-9]{3}-[0-9]{3}\b`)
 
-func explainEnvelope(env envelope) transport.Explanation {
+func explainEnvelope(status int, env envelope) transport.Explanation {
 	var ex transport.Explanation
 	var list []string
 	var single string
@@ -92,7 +94,9 @@ func explainEnvelope(env envelope) transport.Explanation {
 	case codeOpenTransaction:
 		ex.Kind = kyckit.ErrConflict
 	case codeExpired, codeUnknown:
-		ex.Kind = kyckit.ErrNotFound
+		if status < http.StatusInternalServerError { // a failing provider may have done what it was asked all the same
+			ex.Kind = kyckit.ErrNotFound
+		}
 	}
 	return ex
 }
@@ -125,19 +129,22 @@ func (t *text) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// integer reads a JSON number, a numeric string, or null.
+// integer reads a JSON number, a string that holds one, or null. An empty
+// string is as good as null.
 type integer struct{ value *int }
 
-// UnmarshalJSON accepts an integer, a string that holds one, or null.
+// UnmarshalJSON accepts a whole number, also written as 304.0 or as a string.
 func (i *integer) UnmarshalJSON(b []byte) error {
-	if bytes.Equal(b, []byte("null")) {
-		i.value = nil
+	i.value = nil
+	s := strings.TrimSpace(strings.Trim(string(b), `"`))
+	if s == "" || s == "null" {
 		return nil
 	}
-	n, err := strconv.Atoi(strings.Trim(string(b), `"`))
-	if err != nil {
+	f, err := strconv.ParseFloat(s, 64)
+	if err != nil || f != math.Trunc(f) || math.Abs(f) > math.MaxInt32 {
 		return errWrongType
 	}
+	n := int(f)
 	i.value = &n
 	return nil
 }

@@ -2,7 +2,9 @@ package nafath_test
 
 import (
 	"context"
+	"errors"
 	"net/http"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -64,6 +66,34 @@ func TestRequestFailsAtOnceWhenItsSlotComesTooLate(t *testing.T) {
 	})
 }
 
+func TestRequestIsToldWhenItsSlotMovesTooFar(t *testing.T) {
+	inTenant(t, nafathtest.Config{}, nil, func(t *testing.T, tt tenant) {
+		// Ten creations that take 20 s each use the limit up for 80 s.
+		tt.Fail("request", 0, kyctest.Fault{Delay: 20 * time.Second})
+		start := time.Now()
+		var wg sync.WaitGroup
+		for i := range 11 {
+			ctx, cancel := context.WithTimeout(t.Context(), 75*time.Second)
+			defer cancel()
+			wg.Go(func() {
+				_, err := tt.poller.Request(ctx, person(i))
+				if i < 10 {
+					assert.NoError(t, err)
+					return
+				}
+				var e *kyckit.Error
+				if assert.ErrorAs(t, err, &e) {
+					assert.ErrorIs(t, err, kyckit.ErrRateLimited)
+					assert.InDelta(t, 80, (time.Since(start) + e.RetryAfter).Seconds(), 0.5)
+				}
+				assert.InDelta(t, 20, time.Since(start).Seconds(), 0.1, "as soon as it is known")
+			})
+			synctest.Wait()
+		}
+		wg.Wait()
+	})
+}
+
 func TestRequestCancelledInTheQueueSendsNothing(t *testing.T) {
 	inTenant(t, nafathtest.Config{}, nil, func(t *testing.T, tt tenant) {
 		_, err := tt.poller.Request(t.Context(), citizen)
@@ -114,12 +144,17 @@ func TestPitfall3ACreationThatMayHaveHappenedIsNeverRepeated(t *testing.T) {
 		"lost answer": {LoseAnswer: true},
 		"hang-up":     {Hangup: true},
 		"no ids":      {Status: 200, Body: `{"statusCode":200,"result":{}}`},
+		"500 inside":  {Status: 200, Body: `{"statusCode":500,"messages":["400-034-053"],"result":null}`},
+		"500, a code": {Status: 500, Body: `{"statusCode":500,"messages":["400-034-053"],"result":null}`},
+		"500, open":   {Status: 500, Body: `{"statusCode":500,"messages":["400-034-050"],"result":null}`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			inTenant(t, nafathtest.Config{}, nil, func(t *testing.T, tt tenant) {
 				tt.Fail("request", 0, fault)
 				_, err := tt.poller.Verify(t.Context(), citizen, func(nafath.Transaction) { t.Error("nothing to show") })
 				require.ErrorIs(t, err, kyckit.ErrOutcomeUnknown)
+				assert.Equal(t, fault.Status >= 500 || name == "500 inside", errors.Is(err, kyckit.ErrUnavailable))
+				assert.Equal(t, name == "500, open", errors.Is(err, kyckit.ErrConflict))
 				assert.Equal(t, 1, tt.Count("request"))
 			})
 		})
@@ -205,6 +240,8 @@ func TestDetailsAreRetriedWithinTheirLimit(t *testing.T) {
 		"429 and 401":      {[]kyctest.Fault{{Status: 429}, {Status: 401}, {Status: 429}, {Status: 429}, {Status: 429}, {Status: 429}}, nil, 7},
 		"forbidden":        {[]kyctest.Fault{{Status: 403}}, kyckit.ErrForbidden, 1},
 		"refused for good": {[]kyctest.Fault{{Status: 401}, {Status: 401}}, kyckit.ErrUnauthorized, 2},
+		"nobody named":     {[]kyctest.Fault{{Status: 200, Body: `{"idNumber":"` + citizen + `"}`}, {Status: 200, Body: `{"transId":"x","idNumber":null}`}}, nil, 3},
+		"come in a day":    {[]kyctest.Fault{{Status: 503, Header: http.Header{"Retry-After": {"86400"}}}}, kyckit.ErrUnavailable, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			inTenant(t, nafathtest.Config{}, nil, func(t *testing.T, tt tenant) {
@@ -222,6 +259,33 @@ func TestDetailsAreRetriedWithinTheirLimit(t *testing.T) {
 				}
 				assert.Equal(t, c.calls, tt.Count("details"))
 			})
+		})
+	}
+}
+
+func TestDetailsWaitAsLongAsTheProviderAsks(t *testing.T) {
+	inTenant(t, nafathtest.Config{}, nil, func(t *testing.T, tt tenant) {
+		tt.Fail("details", 1, kyctest.Fault{Status: 503, Header: http.Header{"Retry-After": {"25"}}})
+		_, err := tt.poller.Verify(t.Context(), citizen, func(tx nafath.Transaction) {
+			assert.NoError(t, tt.Approve(tx.TransID, tx.Random))
+		})
+		require.NoError(t, err)
+		calls := tt.Requests("details")
+		require.Len(t, calls, 2)
+		assert.GreaterOrEqual(t, calls[1].Time.Sub(calls[0].Time), 25*time.Second)
+	})
+}
+
+func TestDetailsThatNameNobodyVerifyNobody(t *testing.T) {
+	for _, body := range []string{`{"transId":"%s"}`, `{"transId":"%s","idNumber":""}`, `{"idNumber":"` + citizen + `"}`, `{"statusCode":200,"result":{"transId":"%s"}}`} {
+		inTenant(t, nafathtest.Config{}, nil, func(t *testing.T, tt tenant) {
+			d, err := tt.poller.Verify(t.Context(), citizen, func(tx nafath.Transaction) {
+				tt.Fail("details", 0, kyctest.Fault{Status: 200, Body: strings.ReplaceAll(body, "%s", tx.TransID)})
+				assert.NoError(t, tt.Approve(tx.TransID, tx.Random))
+			})
+			assert.Nil(t, d)
+			require.ErrorIs(t, err, nafath.ErrIdentityMismatch)
+			require.ErrorIs(t, err, kyckit.ErrDecode)
 		})
 	}
 }

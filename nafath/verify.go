@@ -21,7 +21,8 @@ var (
 	// ErrTimeout: still open at PollerConfig.Timeout. Poller.Wait returns it too.
 	ErrTimeout = errors.New("timed out")
 	// ErrIdentityMismatch: the details belong to somebody else or to another
-	// transaction. Treat it as an attack or a grave fault of the provider.
+	// transaction, or do not say whose they are, which is kyckit.ErrDecode too.
+	// Treat it as an attack or a grave fault of the provider.
 	ErrIdentityMismatch = errors.New("the details are not those of the person asked for")
 )
 
@@ -62,8 +63,12 @@ func outcome(kind error) *kyckit.Error {
 	return &kyckit.Error{Provider: provider, Op: "verify", Kind: kind}
 }
 
-// detailTries bounds how often the details of one person are asked for.
-const detailTries = 5
+// detailTries bounds how often the details of one person are asked for, and
+// detailPause the wait for the next time that the provider may ask for.
+const (
+	detailTries = 5
+	detailPause = time.Minute
+)
 
 // identify reads the details of a completed transaction and makes sure that
 // they are those of the person who was asked.
@@ -82,10 +87,20 @@ func (p *state) identify(ctx context.Context, tx Transaction) (*Details, error) 
 			}
 			return d, nil
 		}
-		if try == detailTries || ctx.Err() != nil || !passing(err) {
+		if try == detailTries && errors.Is(err, errNobody) {
+			e := outcome(ErrIdentityMismatch)
+			e.Err = err
+			return nil, e
+		}
+		var e *kyckit.Error
+		wait := pause.Next()
+		if errors.As(err, &e) {
+			wait = max(wait, e.RetryAfter)
+		}
+		if try == detailTries || ctx.Err() != nil || !passing(err) || wait > detailPause {
 			return nil, err
 		}
-		timer := time.NewTimer(pause.Next())
+		timer := time.NewTimer(wait)
 		select {
 		case <-timer.C:
 		case <-ctx.Done():

@@ -95,6 +95,9 @@ func (g *Gate) join(t *turn, again bool) error {
 		}
 	}
 	g.queue = slices.Insert(g.queue, place, t)
+	if again {
+		g.tellLate(g.now())
+	}
 	return nil
 }
 
@@ -151,13 +154,21 @@ func (g *Gate) Leave(sent time.Duration, limited bool, retryAfter time.Duration)
 	defer g.mu.Unlock()
 	now := g.now()
 	g.window.Answered(now)
-	if !limited {
+	if limited {
+		g.window.Limited(now, sent, retryAfter)
+	} else {
 		g.window.Accepted()
-		g.pokeFirst()
+	}
+	g.tellLate(now)
+	g.pokeFirst()
+}
+
+// tellLate tells those in the queue whose slot moved beyond their deadline: by
+// a refusal, by an answer that took its time, or by somebody put in front.
+func (g *Gate) tellLate(now time.Duration) {
+	if len(g.queue) == 0 {
 		return
 	}
-	g.window.Limited(now, sent, retryAfter)
-	// The slots moved: tell those whose turn comes too late now.
 	ahead := g.window.plan(now)
 	for _, t := range g.queue {
 		if at := ahead(); at > t.deadline {
@@ -165,7 +176,6 @@ func (g *Gate) Leave(sent time.Duration, limited bool, retryAfter time.Duration)
 			t.wake()
 		}
 	}
-	g.pokeFirst()
 }
 
 // Close refuses everybody in the queue and everybody who comes.
