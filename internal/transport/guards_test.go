@@ -50,6 +50,16 @@ func TestRedirects(t *testing.T) {
 	require.ErrorIs(t, err, kyckit.ErrOutcomeUnknown, "not even to the same place")
 	assert.Equal(t, before+1, s.Count("start"))
 
+	again := start()
+	again.Repeatable = true
+	s.Fail("start", 1, moved(308, "/start"))
+	resp, err := c.Do(t.Context(), again)
+	require.NoError(t, err)
+	assert.Contains(t, string(resp.Body), "hello", "the body goes along")
+	s.Fail("start", 1, moved(303, "/thing/a"))
+	_, err = c.Do(t.Context(), again)
+	require.ErrorIs(t, err, kyckit.ErrDecode, "a POST must not turn into a GET")
+
 	for _, nowhere := range []string{"%zz", "http://[::1", ":"} {
 		before = s.Count("thing")
 		s.Fail("thing", 1, moved(302, nowhere))
