@@ -34,8 +34,9 @@ type Call struct {
 	// Repeatable marks a call that may be tried again after it may have
 	// reached the provider.
 	Repeatable bool
-	// Once forbids a second request of any kind, the replay after a 401
-	// included: the caller counts every request against a limit.
+	// Once forbids a second request of any kind, the replay after a 401, a
+	// followed redirect and a middleware's repetition included: the caller
+	// counts every request against a limit.
 	Once bool
 	// Timeout is the default for one try when the configuration has none.
 	// Zero means 30 s.

@@ -50,6 +50,14 @@ func TestRedirects(t *testing.T) {
 	require.ErrorIs(t, err, kyckit.ErrOutcomeUnknown, "not even to the same place")
 	assert.Equal(t, before+1, s.Count("start"))
 
+	counted := read("a")
+	counted.Once = true
+	before = s.Count("thing")
+	s.Fail("thing", 1, moved(302, "/thing/b"))
+	_, err = c.Do(t.Context(), counted)
+	require.ErrorIs(t, err, kyckit.ErrDecode, "the caller counts one request")
+	assert.Equal(t, before+1, s.Count("thing"))
+
 	again := start()
 	again.Repeatable = true
 	s.Fail("start", 1, moved(308, "/start"))

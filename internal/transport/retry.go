@@ -28,7 +28,7 @@ func (r *retrier) RoundTrip(req *http.Request) (*http.Response, error) {
 	if st == nil {
 		return nil, errors.New("a middleware replaced the request's context")
 	}
-	if st.begun.Swap(true) && !st.call.Repeatable {
+	if st.begun.Swap(true) && (!st.call.Repeatable || st.call.Once) {
 		return nil, errors.New("a middleware tried to repeat a call that must not be repeated")
 	}
 	var wait time.Duration
@@ -133,12 +133,12 @@ func retryAfter(h http.Header, now time.Time) time.Duration {
 }
 
 // checkRedirect follows a redirect only where it is the same call, safe to
-// make again: marked repeatable, same method, scheme and host. Anything else is
-// returned as the answer it is.
+// make again: marked repeatable and not to be counted, same method, scheme and
+// host. Anything else is returned as the answer it is.
 func checkRedirect(req *http.Request, via []*http.Request) error {
 	first, st := via[0], stateOf(req.Context())
 	same := req.Method == first.Method && req.URL.Scheme == first.URL.Scheme && req.URL.Host == first.URL.Host
-	if len(via) > 5 || !same || st == nil || !st.call.Repeatable {
+	if len(via) > 5 || !same || st == nil || !st.call.Repeatable || st.call.Once {
 		return http.ErrUseLastResponse
 	}
 	return nil

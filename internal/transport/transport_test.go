@@ -170,6 +170,12 @@ func TestMiddlewareCannotRepeatACall(t *testing.T) {
 	assert.Equal(t, 1, s.Count("start"))
 	_, err = c.Do(t.Context(), read("a"))
 	require.NoError(t, err)
+	assert.Equal(t, 2, s.Count("thing"))
+	counted := read("a")
+	counted.Once = true
+	_, err = c.Do(t.Context(), counted)
+	require.ErrorIs(t, err, kyckit.ErrUnavailable)
+	assert.Equal(t, 3, s.Count("thing"))
 }
 
 // A middleware that asks twice to have the first answer, and does not wait for
