@@ -2,6 +2,7 @@ package nafath
 
 import (
 	"strings"
+	"unicode"
 
 	"github.com/kyckit/kyckit/internal/transport"
 )
@@ -56,14 +57,15 @@ func (r NationalIDRule) normalise(id string) (string, bool) {
 }
 
 // separator reports what people and input fields put around and between the
-// digits: spaces, dashes and invisible direction marks.
+// digits: spaces and dashes of any kind, and invisible marks.
 func separator(c rune) bool {
 	switch c {
-	case ' ', '\t', '\n', '\r', '\u00a0', '\u202f', '-', '\u2010', '\u2011', '\u2012', '\u2013', '\u2014',
-		'\u061c', '\u200e', '\u200f', '\ufeff':
+	case '\u2212', // minus
+		'\u200b', '\u200c', '\u200d', '\u2060', '\ufeff', // of no width
+		'\u061c', '\u200e', '\u200f': // of direction
 		return true
 	}
-	return c >= '\u202a' && c <= '\u202e' || c >= '\u2066' && c <= '\u2069'
+	return unicode.IsSpace(c) || unicode.Is(unicode.Pd, c) || c >= '\u202a' && c <= '\u202e' || c >= '\u2066' && c <= '\u2069'
 }
 
 // luhn checks the last digit of an even-length number.
