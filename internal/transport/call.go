@@ -126,8 +126,12 @@ func (e *NotSentError) Error() string {
 // Unwrap returns the cause.
 func (e *NotSentError) Unwrap() error { return e.Err }
 
-// Do makes the call. The error is a *kyckit.Error.
+// Do makes the call. The error is a *kyckit.Error. A nil Client, which is in
+// the zero value of a provider's, is refused.
 func (c *Client) Do(ctx context.Context, call *Call) (*Response, error) {
+	if c == nil {
+		return nil, InputError("kyckit", call.Op, "the Client was not made by New")
+	}
 	st := &state{client: c, call: call}
 	if err := ctx.Err(); err != nil {
 		return nil, c.contextError(st, err, false)
