@@ -90,6 +90,11 @@ func quiet() *log.Logger { return log.New(io.Discard, "", 0) }
 // Client returns an HTTP client that reaches the server.
 func (s *Server) Client() *http.Client { return s.client }
 
+// ServeHTTP answers a request without any network, faults and record included,
+// for simulations of very many calls. A fault that breaks off the connection
+// panics with http.ErrAbortHandler, as handlers do.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.mux.ServeHTTP(w, r) }
+
 // Close stops the server and its connections.
 func (s *Server) Close() {
 	s.client.CloseIdleConnections()

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -105,6 +106,19 @@ func TestDelayInVirtualTime(t *testing.T) {
 		assert.Equal(t, "late", body)
 		assert.Equal(t, time.Hour, time.Since(began))
 	})
+}
+
+func TestServeHTTPNeedsNoNetwork(t *testing.T) {
+	s, handled := newServer(kyctest.Options{InMemory: true})
+	defer s.Close()
+	s.Fail("echo", 2, kyctest.Fault{Status: 503})
+	for _, want := range []int{200, 503} {
+		rec := httptest.NewRecorder()
+		s.ServeHTTP(rec, httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/echo", strings.NewReader("hello")))
+		assert.Equal(t, want, rec.Code)
+	}
+	assert.EqualValues(t, 1, handled.Load())
+	assert.Len(t, s.Requests("echo"), 2)
 }
 
 func TestDiscardKeepsNoBodies(t *testing.T) {

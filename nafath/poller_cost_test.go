@@ -2,6 +2,8 @@ package nafath_test
 
 import (
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"runtime"
 	"testing"
 	"testing/synctest"
@@ -51,14 +53,29 @@ func TestAPendingVerificationTakesLessThanAKibibyte(t *testing.T) {
 	require.NoError(t, poller.Close())
 }
 
+// direct hands requests to a fake without a network between them.
+type direct struct{ fake *nafathtest.Server }
+
+func (d direct) RoundTrip(req *http.Request) (*http.Response, error) {
+	rec := httptest.NewRecorder()
+	d.fake.ServeHTTP(rec, req)
+	return rec.Result(), nil
+}
+
 func TestTenThousandRestored(t *testing.T) {
 	if testing.Short() {
 		t.Skip("twenty thousand calls")
 	}
 	limits := nafath.Limits{Requests: -1, StatusChecks: 6000}
-	inTenant(t, nafathtest.Config{Discard: true, Limits: limits}, func(cfg *nafath.PollerConfig) {
-		cfg.Limits.StatusChecks = 6000
-	}, func(t *testing.T, tt tenant) {
+	inTenant(t, nafathtest.Config{Discard: true, Limits: limits}, nil, func(t *testing.T, tt tenant) {
+		cfg := tt.ClientConfig()
+		cfg.HTTP.Client = &http.Client{Transport: direct{tt.Server}}
+		var err error
+		tt.client, err = nafath.New(cfg)
+		require.NoError(t, err)
+		tt.poller, err = nafath.NewPoller(nafath.PollerConfig{Client: tt.client, Limits: nafath.Limits{StatusChecks: 6000}})
+		require.NoError(t, err)
+		defer func() { assert.NoError(t, tt.poller.Close()) }()
 		txs := make([]nafath.Transaction, 10_000)
 		for i := range txs {
 			txs[i] = tt.create(t, person(i))
