@@ -54,8 +54,8 @@ type PollerConfig struct {
 	Timeout time.Duration
 	// MinInterval is the least time between two checks of one verification, by
 	// the provider's clock. One that was restored may just have been checked
-	// before the restart, so its first check waits as long. Zero means 2 s, the shortest that the provider advises, or Timeout if that
-	// is shorter.
+	// before the restart, so its first check waits as long. Zero means 2 s, the
+	// shortest that the provider advises, or Timeout if that is shorter.
 	MinInterval time.Duration
 	// Remember is how many finished verifications are kept to answer a late
 	// Wait. Zero means 10,000.
