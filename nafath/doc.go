@@ -36,8 +36,9 @@
 //
 // A webhook, handed to [Poller.HandleWebhook] or [Poller.Notify], asks for a
 // check and is no proof. Forged ones cost next to nothing. While webhooks
-// announce nearly every answer, a third of the checks is spent; when they stop,
-// the full rate is back within two minutes.
+// announce nearly every answer, a third of the checks is spent, and who waits
+// without one may wait three times as long; when they stop, the full rate is
+// back within two minutes.
 //
 // From approval to notice in seconds, and 429s per verification, simulated
 // with the shipped code (people take 20 s in the median, 15 % never answer; 60
