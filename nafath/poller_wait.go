@@ -40,8 +40,12 @@ type entry struct {
 // error is the context's and the verification stays watched. After Close the
 // error is ErrClosed.
 //
-// ErrInvalid means that a field is missing, or that another transaction with
-// this TransID is known: nobody learns the outcome of somebody else's.
+// StatusCompleted does not yet say who approved. Resume waits too, and then reads
+// and compares the details within the tenant's limit.
+//
+// ErrInvalid means that TransID, Random or NationalID is missing, or that another
+// transaction with this TransID is known: nobody learns the outcome of somebody
+// else's. A zero CreatedAt counts as now.
 func (p *Poller) Wait(ctx context.Context, tx Transaction) (Status, error) {
 	p.mu.Lock()
 	e, status, err := p.track(tx)
@@ -66,9 +70,9 @@ func (p *Poller) Wait(ctx context.Context, tx Transaction) (Status, error) {
 }
 
 // Add begins to watch transactions without waiting for them, for a restart
-// that restores many: OnStatus and OnEnd tell what becomes of them, and Wait
-// may join at any time. It stops at the first one that is refused, with an
-// error as from Wait.
+// that restores many: OnStatus and OnEnd tell what becomes of them, and Wait or
+// Resume may join at any time. It stops at the first one that is refused, with
+// an error as from Wait.
 func (p *Poller) Add(txs ...Transaction) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -43,12 +43,23 @@ func (p *Poller) Verify(ctx context.Context, nationalID string, show func(Transa
 	if show != nil {
 		show(tx)
 	}
+	return p.Resume(ctx, tx)
+}
+
+// Resume goes on with a verification that was begun before: by Request, or by a
+// process that stored the transaction and died. It does what Verify does after
+// show, with the same errors: it waits, reads the details in a slot of the
+// tenant's limit, and compares them with tx. Any number of transactions may be
+// resumed at once. After ErrClosed or the end of ctx nothing is lost: resume the
+// transaction again.
+func (p *Poller) Resume(ctx context.Context, tx Transaction) (*Details, error) {
 	status, err := p.Wait(ctx, tx)
 	if err != nil {
 		return nil, err
 	}
 	switch status {
 	case StatusCompleted:
+		tx.NationalID, _ = p.cfg.Client.ids.normalise(tx.NationalID) // Wait has checked it
 		return p.identify(ctx, tx)
 	case StatusRejected:
 		return nil, outcome(ErrRejected)
