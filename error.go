@@ -34,8 +34,8 @@ var (
 	// ErrDecode: the answer was not what the provider documents.
 	ErrDecode = errors.New("unexpected answer")
 	// ErrOutcomeUnknown: a call that must not be repeated may have reached the
-	// provider and no usable answer came back. Find out by reading, never by
-	// calling again.
+	// provider and no usable answer came back. Never just call again. Find out
+	// by reading; the call's documentation says how, or that nothing can be read.
 	ErrOutcomeUnknown = errors.New("outcome unknown")
 )
 
@@ -52,7 +52,8 @@ type Error struct {
 	Provider string
 	// Op is the operation, for example "status".
 	Op string
-	// Kind is one of the kinds of this package.
+	// Kind is one of the kinds of this package, an error that the provider's
+	// package documents, or the error of the context that ended.
 	Kind error
 	// StatusCode is the HTTP status, 0 when there was no answer.
 	StatusCode int

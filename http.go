@@ -10,14 +10,19 @@ import (
 // one. The zero value is a good default. It is read once, by the constructor.
 type HTTP struct {
 	// Client supplies the transport, the cookie jar and the timeout, which becomes
-	// that of one try. It is copied, not changed; its CheckRedirect is replaced,
-	// because credentials must not follow a redirect to another host, and a call
-	// that must not be repeated follows none. Its transport must end with the
-	// request's context. Nil means a client of the SDK's own that ignores proxy
-	// settings of the environment.
+	// that of one try. It is copied, not changed. Nil means a client of the SDK's
+	// own that ignores proxy settings of the environment.
+	//
+	// Its CheckRedirect is replaced: credentials must not follow a redirect to
+	// another host, and a call that must not be repeated follows none.
+	//
+	// Its transport must end with the request's context. A call for which it got
+	// no connection counts as not sent. A transport that does not report its
+	// connections as net/http does (net/http/httptrace) is judged by its errors
+	// alone; in doubt the outcome is unknown.
 	Client *http.Client
-	// Logger receives one debug record a try: operation, method, path
-	// template, status, attempt, duration and request id, nothing else. Where no
+	// Logger receives one debug record a try: provider, operation, method,
+	// path template, status, attempt, duration and request id, nothing else. Where no
 	// answer came, a few words of the SDK's own stand for the status. Nil means
 	// no logging.
 	Logger *slog.Logger

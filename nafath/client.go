@@ -107,10 +107,11 @@ func (p Paths) validate() (Paths, error) {
 // be shown.
 //
 // Request is never repeated by the SDK. An error of kind ErrOutcomeUnknown
-// means that the prompt may be on the phone; ErrRateLimited (10 a minute per
-// tenant) and the other kinds mean that nothing was started. ErrConflict means
-// that this person has an open verification already, which they must finish or
-// dismiss in their app.
+// means that the prompt may be on the phone. No call finds that verification
+// again: let the person dismiss the prompt, or let it expire, before you ask
+// anew. ErrRateLimited (10 a minute per tenant) and the other kinds mean that
+// nothing was started. ErrConflict means that this person has an open
+// verification already, which they must finish or dismiss in their app.
 func (c *Client) Request(ctx context.Context, nationalID string) (Transaction, error) {
 	return c.request(ctx, nationalID, false)
 }

@@ -14,8 +14,10 @@ type UserType int
 
 // The documented user types.
 const (
-	UserNational UserType = 0 // Saudi citizen, with a national id (NIN)
-	UserResident UserType = 1 // resident, with an Iqama
+	// UserNational is a Saudi citizen, with a national id (NIN).
+	UserNational UserType = 0
+	// UserResident is a resident, with an Iqama.
+	UserResident UserType = 1
 )
 
 // String names the type.

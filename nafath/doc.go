@@ -56,7 +56,11 @@
 // 0.4 KiB, a check 30 to 40 microseconds of CPU beside the call itself, at 10,000
 // open ones. The command "go run ./internal/bench -group nafath" prints all of it.
 //
-// After a restart, [Poller.Add] resumes what was stored ([Sealer] encrypts it).
+// Store each transaction before you show its code ([Sealer] encrypts it). After a
+// restart, [Poller.Resume] goes on with it, to the compared details; [Poller.Add]
+// only watches. Where a page shows the code and comes back later, use
+// [Poller.Request] and then Resume in place of [Poller.Verify].
+//
 // Verifications that ended are remembered for a late [Poller.Wait]; a final
 // status never changes. [Poller.Watch] and PollerConfig.OnStatus follow a
 // verification for a user interface, [Poller.Stats] is for dashboards.
@@ -64,15 +68,20 @@
 // # What must not be done
 //
 //   - Do not repeat a request whose outcome is unknown: it prompts a real phone.
+//     Let the person dismiss the prompt, or let it expire, first.
 //   - Do not hand a Transaction to anybody but the login that began it: whoever
 //     sees the code can make the person approve something else.
 //   - Do not call anyone verified on StatusCompleted or on a webhook alone:
-//     read the details and compare the id, as [Poller.Verify] does.
+//     the details must name the person, as [Poller.Verify] and [Poller.Resume]
+//     make sure.
 //
 // # Errors, retries, logs
 //
-// Errors are *kyckit.Error. Status, Details and token calls are retried;
-// Request never is. Nothing personal is logged; see kyckit.HTTP.
+// Errors are *kyckit.Error: of the kinds of package kyckit, of [ErrRejected] and
+// its like, or of the context's error. Status, Details and token calls are
+// retried; Request never is, but for a 429 and one refused token in the Poller:
+// those were not accepted. With HTTP.Logger each try is one debug record, as
+// [kyckit.HTTP] says. Nothing personal is logged.
 //
 // # Documented and assumed
 //
@@ -82,9 +91,12 @@
 //	limits of 10, 60, 30 a minute           counted over any 60 s
 //	HTTP 400, 401, 404, 422, 429            403, 409, 5xx as usual; codes like 400-034-051 in messages
 //	details answered bare                   the envelope is accepted too
+//	nationalId, a string                    ten digits, the first 1 or 2; Luhn off; see NationalIDRule
+//	random, a string                        a number is read too
 //	webhook Type, TransId, Status           sent more than once, late, or never
 //	2 to 5 minutes to wait                  5 minutes by default
 //
 // Both base URLs, webhook signatures and certificates are not documented: they
-// are configuration.
+// are configuration. The provider's console also offers PUT and PATCH for
+// webhooks: set webhook.HandlerConfig.Methods to what was chosen there.
 package nafath

@@ -8,11 +8,16 @@ type Status string
 
 // The documented states. Only StatusWaiting is open.
 const (
-	StatusWaiting   Status = "WAITING"   // the person has not answered yet
-	StatusCompleted Status = "COMPLETED" // approved; read and compare Details before trusting it
-	StatusRejected  Status = "REJECTED"  // the person declined
-	StatusExpired   Status = "EXPIRED"   // the provider's time ran out
-	StatusError     Status = "ERROR"     // the provider could not carry it out
+	// StatusWaiting: the person has not answered yet.
+	StatusWaiting Status = "WAITING"
+	// StatusCompleted: somebody approved. The details say who; see Poller.Resume.
+	StatusCompleted Status = "COMPLETED"
+	// StatusRejected: the person declined.
+	StatusRejected Status = "REJECTED"
+	// StatusExpired: the provider's time ran out.
+	StatusExpired Status = "EXPIRED"
+	// StatusError: the provider could not carry it out.
+	StatusError Status = "ERROR"
 )
 
 // Terminal reports whether the state is final. An unknown state is not.
