@@ -11,5 +11,7 @@
 //
 // With [Options].InMemory the server runs on a network of pipes, which works
 // inside a testing/synctest bubble: time is then virtual and tests of minutes
-// take milliseconds. Start and Close such a server inside the bubble.
+// take milliseconds. Start and Close such a server inside the bubble. What you
+// test must reach it through [Server.Client], as the ClientConfig of every fake
+// sees to; the documentation of nafathtest has a whole test.
 package kyctest

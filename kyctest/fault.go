@@ -12,7 +12,8 @@ type Fault struct {
 	// Delay holds the answer back.
 	Delay time.Duration
 	// Status answers with this HTTP status, Header and Body; the fake's own
-	// handler does not run.
+	// handler does not run. Zero means 200 when Header, Body or Truncate is set,
+	// and the fake's own answer otherwise.
 	Status int
 	// Header is sent with Status.
 	Header http.Header
@@ -51,14 +52,16 @@ func (f Fault) serve(w http.ResponseWriter, r *http.Request, next http.Handler) 
 	case f.LoseAnswer:
 		next.ServeHTTP(discard{http.Header{}}, r)
 		panic(http.ErrAbortHandler)
-	case f.Status != 0:
+	case f.Status != 0 || f.Header != nil || f.Body != "" || f.Truncate:
 		for k, v := range f.Header {
 			w.Header()[http.CanonicalHeaderKey(k)] = v
 		}
 		if f.Truncate {
 			w.Header().Set("Content-Length", "1000000")
 		}
-		w.WriteHeader(f.Status)
+		if f.Status != 0 {
+			w.WriteHeader(f.Status)
+		}
 		_, _ = io.WriteString(w, f.Body)
 		if f.Truncate {
 			if fl, ok := w.(http.Flusher); ok {

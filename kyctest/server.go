@@ -2,6 +2,7 @@ package kyctest
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"log"
 	"net/http"
@@ -14,8 +15,13 @@ import (
 // maxRecords bounds the record of requests; the oldest go first.
 const maxRecords = 10_000
 
-// maxBody bounds what a fake reads of one request.
+// maxBody bounds what a fake reads of one request; more is answered with 413.
 const maxBody = 128 << 20
+
+// OpOther is the operation of requests that no route takes: an unknown path, or
+// a known one with another method. They are answered as net/http does, with
+// 404, 405 or a redirect to the cleaned path, unless the fake says otherwise.
+const OpOther = "other"
 
 // Options says how a Server listens.
 type Options struct {
@@ -30,7 +36,8 @@ type Options struct {
 }
 
 // Request is one request as it arrived. It holds whatever the client sent,
-// credentials and personal data included, so that tests can check it.
+// credentials and personal data included, so that tests can check it. Header
+// and Body belong to the record: read them, do not change them.
 type Request struct {
 	Op     string
 	Method string
@@ -66,12 +73,12 @@ func NewServer(o Options) *Server {
 	switch {
 	case o.InMemory:
 		s.memory = newMemory()
-		s.http = &http.Server{Handler: s.mux, ErrorLog: quiet(), ReadHeaderTimeout: time.Minute}
+		s.http = &http.Server{Handler: s, ErrorLog: quiet(), ReadHeaderTimeout: time.Minute}
 		go func() { _ = s.http.Serve(s.memory) }()
 		s.URL = "http://127.0.0.1"
 		s.client = &http.Client{Transport: &http.Transport{DialContext: s.memory.DialContext, MaxIdleConnsPerHost: 64}}
 	default:
-		s.tls = httptest.NewUnstartedServer(s.mux)
+		s.tls = httptest.NewUnstartedServer(s)
 		s.tls.Config.ErrorLog = quiet()
 		if o.TLS {
 			s.tls.StartTLS()
@@ -92,8 +99,20 @@ func (s *Server) Client() *http.Client { return s.client }
 
 // ServeHTTP answers a request without any network, faults and record included,
 // for simulations of very many calls. A fault that breaks off the connection
-// panics with http.ErrAbortHandler, as handlers do.
-func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.mux.ServeHTTP(w, r) }
+// panics with http.ErrAbortHandler, as handlers do, and so does a body that
+// ends in an error.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if h, _ := s.mux.Handler(r); isRoute(h) {
+		s.mux.ServeHTTP(w, r)
+		return
+	}
+	s.serve(OpOther, s.mux.ServeHTTP, w, r)
+}
+
+// route is a handler that Handle added, as opposed to the mux's own.
+type route struct{ http.HandlerFunc }
+
+func isRoute(h http.Handler) bool { _, ok := h.(route); return ok }
 
 // Close stops the server and its connections.
 func (s *Server) Close() {
@@ -107,20 +126,39 @@ func (s *Server) Close() {
 }
 
 // Handle adds a route. Pattern is a net/http.ServeMux pattern; op names the
-// operation in faults, counts and the record.
+// operation in faults, counts and the record. It must be called before the
+// first request, and panics where ServeMux does.
 func (s *Server) Handle(pattern, op string, h http.HandlerFunc) {
-	s.mux.Handle(pattern, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
-		if err != nil {
+	s.mux.Handle(pattern, route{func(w http.ResponseWriter, r *http.Request) { s.serve(op, h, w, r) }})
+}
+
+// serve records a request and answers it, with a fault or with h.
+func (s *Server) serve(op string, h http.HandlerFunc, w http.ResponseWriter, r *http.Request) {
+	var body []byte
+	switch {
+	case r.ContentLength > maxBody:
+		h = refuseTooLarge
+	case r.Body != nil: // nil in a request made for a client
+		var err error
+		var tooLarge *http.MaxBytesError
+		body, err = io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+		switch {
+		case errors.As(err, &tooLarge):
+			body, h = nil, refuseTooLarge
+		case err != nil:
 			panic(http.ErrAbortHandler) // the client broke off in the middle
 		}
-		r.Body = io.NopCloser(bytes.NewReader(body))
-		if f, ok := s.arrived(op, r, body); ok {
-			f.serve(w, r, h)
-			return
-		}
-		h(w, r)
-	}))
+	}
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	if f, ok := s.arrived(op, r, body); ok {
+		f.serve(w, r, h)
+		return
+	}
+	h(w, r)
+}
+
+func refuseTooLarge(w http.ResponseWriter, _ *http.Request) {
+	http.Error(w, "the body is too large", http.StatusRequestEntityTooLarge)
 }
 
 // arrived records a request and returns the fault that applies to it.
@@ -158,8 +196,9 @@ func (s *Server) arrived(op string, r *http.Request, body []byte) (Fault, bool) 
 	return *found, true
 }
 
-// Fail makes the n-th call of op from now fail in the given way; n = 0 means
-// every call until Heal.
+// Fail makes the n-th call of op from now fail in the given way, whatever the
+// fake's own answer to it would be; n = 0 means every call until Heal. A fault
+// for one call goes before one for every call.
 func (s *Server) Fail(op string, n int, f Fault) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -180,8 +219,10 @@ func (s *Server) Count(op string) int {
 	return s.counts[op]
 }
 
-// Requests returns the requests of op in order of arrival, the last 10,000
-// of all operations at most; op "" means all.
+// Requests returns the requests of op in order of arrival; op "" means all. Of
+// all operations together the last 5,000 to 10,000 are kept. A request whose
+// body broke off is neither recorded nor counted; of one larger than 128 MiB
+// the body is left out.
 func (s *Server) Requests(op string) []Request {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -150,3 +150,71 @@ func ExampleServer() {
 	// 200
 	// 3 requests
 }
+
+// A call with a wrong method or path, or a stray slash, must show in the record
+// of the test that made it.
+func TestWhatNoRouteTakesIsRecorded(t *testing.T) {
+	for name, o := range map[string]kyctest.Options{"loopback": {}, "memory": {InMemory: true}} {
+		t.Run(name, func(t *testing.T) {
+			s, handled := newServer(o)
+			defer s.Close()
+			s.Client().CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+			for i, tc := range []struct {
+				method, path string
+				status       int
+			}{
+				{"GET", "/echo", http.StatusMethodNotAllowed},
+				{"POST", "/echo/", http.StatusNotFound},
+				{"POST", "/nowhere", http.StatusNotFound},
+				{"POST", "//echo", http.StatusTemporaryRedirect},
+			} {
+				req, err := http.NewRequestWithContext(t.Context(), tc.method, s.URL+tc.path, strings.NewReader("sent"))
+				require.NoError(t, err)
+				resp, err := s.Client().Do(req)
+				require.NoError(t, err)
+				require.NoError(t, resp.Body.Close())
+				assert.Equal(t, tc.status, resp.StatusCode, tc.path)
+				all := s.Requests(kyctest.OpOther)
+				require.Len(t, all, i+1, tc.path)
+				assert.Equal(t, tc.method+tc.path+"sent", all[i].Method+all[i].Path+string(all[i].Body))
+			}
+			assert.Zero(t, s.Count("echo"))
+			assert.Zero(t, handled.Load())
+			s.Fail(kyctest.OpOther, 1, kyctest.Fault{Status: http.StatusBadGateway})
+			resp, err := s.Client().Get(s.URL + "/nowhere")
+			require.NoError(t, err)
+			require.NoError(t, resp.Body.Close())
+			assert.Equal(t, http.StatusBadGateway, resp.StatusCode)
+		})
+	}
+}
+
+func TestARequestWithoutABodyOrWithTooMuch(t *testing.T) {
+	s, handled := newServer(kyctest.Options{Discard: true})
+	defer s.Close()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "/echo", nil)
+	require.NoError(t, err)
+	rec := httptest.NewRecorder()
+	s.ServeHTTP(rec, r) // Body is nil
+	assert.Equal(t, http.StatusOK, rec.Code)
+	rec = httptest.NewRecorder()
+	r = httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/echo", strings.NewReader("the rest never comes"))
+	r.ContentLength = 128<<20 + 1
+	s.ServeHTTP(rec, r)
+	assert.Equal(t, http.StatusRequestEntityTooLarge, rec.Code)
+	assert.EqualValues(t, 1, handled.Load())
+	assert.Equal(t, 2, s.Count("echo"))
+}
+
+func TestAFaultWithoutStatusAnswersWith200(t *testing.T) {
+	s, handled := newServer(kyctest.Options{})
+	defer s.Close()
+	s.Fail("echo", 1, kyctest.Fault{Body: "scripted"})
+	s.Fail("echo", 2, kyctest.Fault{Truncate: true})
+	status, body, err := post(t, s, "hello")
+	require.NoError(t, err)
+	assert.Equal(t, "200 scripted", fmt.Sprint(status, " ", body))
+	_, _, err = post(t, s, "hello")
+	require.Error(t, err)
+	assert.Zero(t, handled.Load())
+}
