@@ -103,12 +103,18 @@ type CertificateEventKind string
 
 // The kinds of events.
 const (
-	EventReloaded      CertificateEventKind = "reloaded"                // new contents are in use
-	EventReloadFailed  CertificateEventKind = "reload failed"           // the last good ones stay in use
-	EventCAExpires     CertificateEventKind = "CA expires"              // soon, or already
-	EventCRLExpires    CertificateEventKind = "revocation list ends"    // soon, or already
-	EventClientExpires CertificateEventKind = "client certificate ends" // soon: tell the sender
-	EventNotChecked    CertificateEventKind = "revocation not checked"  // SoftCRL let it pass
+	// EventReloaded: new contents are in use.
+	EventReloaded CertificateEventKind = "reloaded"
+	// EventReloadFailed: the last good contents stay in use.
+	EventReloadFailed CertificateEventKind = "reload failed"
+	// EventCAExpires: a CA ends soon, or has ended.
+	EventCAExpires CertificateEventKind = "CA expires"
+	// EventCRLExpires: a revocation list ends soon, or has ended.
+	EventCRLExpires CertificateEventKind = "revocation list ends"
+	// EventClientExpires: a client certificate ends soon. Tell the sender.
+	EventClientExpires CertificateEventKind = "client certificate ends"
+	// EventNotChecked: SoftCRL let a certificate pass for want of a fresh list.
+	EventNotChecked CertificateEventKind = "revocation not checked"
 )
 
 // ClientCert is an Authenticator for TLS that ends in this process. Use its

@@ -79,8 +79,9 @@
 //	Standard Webhooks, Stripe, GitHub, Slack   documented; vectors in the tests
 //	Caf Connect                                header, hash and encoding documented; which secret is the key is not clear
 //	Ed25519 with X-DLT-Signature               documented; how its timestamp is written is not, so its tolerance is off by default
-//	Nafsi's HMAC                               only "optional" is documented: describe it by a Scheme once Nafsi tells it
-//	Nafsi's client certificate                 CA and names are not documented: pin what Nafsi gives you
+//	Nafsi (Nafath) HMAC                        only "optional" is documented: describe it by a Scheme once Nafsi tells it
+//	Nafsi (Nafath) client certificate          CA and names are not documented: pin what Nafsi gives you
+//	Nafsi (Nafath) delivery                    POST, PUT or PATCH, any 2xx within 30 s: documented; whether it is repeated is not
 //	FACEKI                                     signs nothing: NewSecretPath or NewBasic, and read the truth from its API
 //	proxies                                    header formats documented by each proxy; nginx and HAProxy are run in the tests
 package webhook

@@ -72,15 +72,24 @@ type Outcome string
 
 // The outcomes.
 const (
-	Handled    Outcome = "handled"     // 200: Handle returned without error
-	Queued     Outcome = "queued"      // 200: the queue has it
-	Duplicate  Outcome = "duplicate"   // 200: it was handled before
-	Refused    Outcome = "refused"     // 401: not authenticated
-	Malformed  Outcome = "malformed"   // 400: not the JSON it should be, or the body broke off
-	BadMethod  Outcome = "bad method"  // 405
-	TooLarge   Outcome = "too large"   // 413
-	InProgress Outcome = "in progress" // 503: the same delivery is being handled
-	Failed     Outcome = "failed"      // 503: the store or Handle failed
+	// Handled: 200, Handle returned without error.
+	Handled Outcome = "handled"
+	// Queued: 200, the queue has it.
+	Queued Outcome = "queued"
+	// Duplicate: 200, it was handled before.
+	Duplicate Outcome = "duplicate"
+	// Refused: 401, not authenticated.
+	Refused Outcome = "refused"
+	// Malformed: 400, not the JSON it should be, or the body broke off.
+	Malformed Outcome = "malformed"
+	// BadMethod: 405, not one of HandlerConfig.Methods.
+	BadMethod Outcome = "bad method"
+	// TooLarge: 413, longer than HandlerConfig.MaxBody.
+	TooLarge Outcome = "too large"
+	// InProgress: 503, the same delivery is being handled.
+	InProgress Outcome = "in progress"
+	// Failed: 503, the store, the queue or Handle failed.
+	Failed Outcome = "failed"
 )
 
 // Result tells about one request. It holds nothing that a sender wrote.

@@ -18,13 +18,15 @@ import (
 type ProxyFormat uint8
 
 const (
-	// ProxyNginx is nginx with
+	// ProxyNginx is nginx 1.13.5 or later with
 	//
-	//	proxy_set_header X-SSL-Client-Cert $ssl_client_escaped_cert;
+	//	ssl_client_certificate /etc/nginx/provider-ca.pem;
+	//	ssl_verify_client      on; # or optional, where other locations need no certificate
+	//	proxy_set_header X-SSL-Client-Cert   $ssl_client_escaped_cert;
 	//	proxy_set_header X-SSL-Client-Verify $ssl_client_verify;
 	//
 	// that is, percent-encoded PEM. The verify header must be SUCCESS. nginx
-	// does not forward intermediates: put them into the CA store.
+	// does not forward intermediates: put them into the CA store, here and there.
 	ProxyNginx ProxyFormat = iota + 1
 	// ProxyEnvoy is Envoy's x-forwarded-client-cert with Cert, or Chain, among
 	// set_current_client_cert_details and forward_client_cert_details set to

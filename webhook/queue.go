@@ -89,6 +89,8 @@ func (*Queue) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "webhook qu
 // reports the rest to OnFailure, gives it back to the Claims and returns ctx's
 // error; what is running is reported as soon as Handle heeds its context. It may
 // be called again, to wait for that.
+//
+// Shut the HTTP server down before the queue, and what Handle uses after it.
 func (q *Queue) Shutdown(ctx context.Context) error {
 	q.mu.Lock()
 	if !q.closed {

@@ -111,6 +111,7 @@ type Hash uint8
 
 // The hash functions.
 const (
+	// SHA256, SHA384 and SHA512 are of the SHA-2 family.
 	SHA256 Hash = iota
 	SHA384
 	SHA512
