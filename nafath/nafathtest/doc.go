@@ -14,5 +14,26 @@
 //
 //	fake.Fail("request", 1, kyctest.Fault{LoseAnswer: true})
 //
-// With Config.InMemory it works inside a testing/synctest bubble.
+// # Virtual time
+//
+// With Config.InMemory it works inside a testing/synctest bubble, where a wait of
+// minutes takes none:
+//
+//	synctest.Test(t, func(t *testing.T) {
+//		fake := nafathtest.NewServer(nafathtest.Config{InMemory: true})
+//		defer fake.Close()
+//		client, err := nafath.New(fake.ClientConfig())
+//		poller, err := nafath.NewPoller(nafath.PollerConfig{Client: client})
+//		defer poller.Close()
+//		details, err := poller.Verify(t.Context(), "1000000008", func(tx nafath.Transaction) {
+//			time.AfterFunc(179*time.Second, func() { fake.Approve(tx.TransID, tx.Random) })
+//		})
+//	})
+//
+// To have its webhooks reach a handler of your own inside the bubble, serve that
+// by a [kyctest.Server] that is in memory too, and give its Client to [Webhook]:
+//
+//	receiver := kyctest.NewServer(kyctest.Options{InMemory: true})
+//	receiver.Handle("POST /hook", "hook", handler.ServeHTTP)
+//	webhook := nafathtest.Webhook{URL: receiver.URL + "/hook", Client: receiver.Client()}
 package nafathtest
