@@ -91,6 +91,7 @@ type state struct {
 	call   *Call
 	begun  atomic.Bool
 	tries  atomic.Int32
+	sent   atomic.Int32                  // tries that the provider may have got, and one more while sending goes on
 	body   atomic.Pointer[io.ReadCloser] // what Body.Open returned last
 }
 

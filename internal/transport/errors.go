@@ -77,13 +77,18 @@ func KindOf(status int) error {
 // transportError is the error of a call that got no complete answer.
 func (c *Client) transportError(ctx context.Context, st *state, err error) *kyckit.Error {
 	e := &kyckit.Error{Provider: c.provider, Op: st.call.Op, Attempts: int(st.tries.Load()), Reason: reason(err), Err: safeCause(err)}
-	notSent := st.tries.Load() == 0 || wasNotSent(err)
+	// The error may be a middleware's, whatever it looks like.
+	var unsent *NotSentError
+	notSent := st.sent.Load() == 0 || errors.As(err, &unsent)
 	if cause := ctx.Err(); cause != nil {
 		return c.contextError(st, cause, !notSent)
 	}
+	if !notSent {
+		e.Attempts = max(e.Attempts, 1) // it may be in progress
+	}
 	var inner *kyckit.Error
 	switch {
-	case errors.As(err, &inner):
+	case notSent && errors.As(err, &inner):
 		// The token call failed: its error, under this call's name.
 		failed := *inner
 		failed.Provider, failed.Op, failed.Reason, failed.Err = c.provider, st.call.Op, "no access token", inner
@@ -109,6 +114,7 @@ func (c *Client) contextError(st *state, cause error, maySent bool) *kyckit.Erro
 	e := &kyckit.Error{Provider: c.provider, Op: st.call.Op, Kind: cause, Attempts: int(st.tries.Load())}
 	if maySent && !st.call.Repeatable {
 		e.Kind, e.Err, e.Reason = kyckit.ErrOutcomeUnknown, cause, cause.Error()
+		e.Attempts = max(e.Attempts, 1) // it may be in progress
 	}
 	return e
 }

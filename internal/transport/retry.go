@@ -31,6 +31,8 @@ func (r *retrier) RoundTrip(req *http.Request) (*http.Response, error) {
 	if st.begun.Swap(true) && (!st.call.Repeatable || st.call.Once) {
 		return nil, errors.New("a middleware tried to repeat a call that must not be repeated")
 	}
+	st.sent.Add(1)
+	defer st.sent.Add(-1)
 	var wait time.Duration
 	rc := retryablehttp.Client{
 		HTTPClient: r.http,

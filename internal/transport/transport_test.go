@@ -2,11 +2,15 @@ package transport_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -209,6 +213,63 @@ func TestMiddlewareCannotRepeatACallAtOnce(t *testing.T) {
 			require.NoError(t, err)
 			synctest.Wait()
 		}
+	})
+}
+
+// What a middleware says of a call that was sent, or is being sent, cannot make
+// it one that was not.
+func TestMiddlewareCannotMakeACallUnsent(t *testing.T) {
+	audit := &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}
+	synctest.Test(t, func(t *testing.T) {
+		s := fake(t, kyctest.Options{InMemory: true})
+		for name, fail := range map[string]error{
+			"another service":       audit,
+			"another service's DNS": &net.DNSError{IsNotFound: true},
+			"this module's type":    &kyckit.Error{Provider: "audit", Kind: kyckit.ErrUnavailable},
+		} {
+			after := func(next http.RoundTripper) http.RoundTripper {
+				return roundTrip(func(r *http.Request) (*http.Response, error) {
+					resp, err := next.RoundTrip(r)
+					if err == nil {
+						_ = resp.Body.Close()
+					}
+					return nil, fail
+				})
+			}
+			before := s.Count("start")
+			_, err := newClient(t, s, kyckit.HTTP{Middleware: []func(http.RoundTripper) http.RoundTripper{after}}).Do(t.Context(), start())
+			require.ErrorIs(t, err, kyckit.ErrOutcomeUnknown, name)
+			assert.Equal(t, 1, asError(t, err).Attempts)
+			assert.Equal(t, before+1, s.Count("start"))
+
+			instead := func(http.RoundTripper) http.RoundTripper {
+				return roundTrip(func(*http.Request) (*http.Response, error) { return nil, fail })
+			}
+			_, err = newClient(t, s, kyckit.HTTP{Middleware: []func(http.RoundTripper) http.RoundTripper{instead}}).Do(t.Context(), start())
+			require.ErrorIs(t, err, kyckit.ErrUnavailable, name)
+			require.NotErrorIs(t, err, kyckit.ErrOutcomeUnknown, "it never left")
+			assert.Equal(t, before+1, s.Count("start"))
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		hasty := func(next http.RoundTripper) http.RoundTripper {
+			return roundTrip(func(r *http.Request) (*http.Response, error) {
+				go func() {
+					if resp, err := next.RoundTrip(r); err == nil {
+						_ = resp.Body.Close()
+					}
+				}()
+				synctest.Wait()
+				return nil, errors.New("too slow")
+			})
+		}
+		c := newClient(t, s, kyckit.HTTP{Middleware: []func(http.RoundTripper) http.RoundTripper{hasty}})
+		s.Fail("start", 0, kyctest.Fault{Delay: time.Minute})
+		_, err := c.Do(ctx, start())
+		require.ErrorIs(t, err, kyckit.ErrOutcomeUnknown)
+		assert.Equal(t, 1, asError(t, err).Attempts)
+		cancel()
+		synctest.Wait()
 	})
 }
 

@@ -57,6 +57,9 @@ func (t *try) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err != nil && conn != nil && conn.failed() {
 		err = &NotSentError{err}
 	}
+	if st != nil && !wasNotSent(err) {
+		st.sent.Add(1)
+	}
 	t.log(req.Context(), st, resp, err, time.Since(start))
 	if err != nil {
 		return nil, err
