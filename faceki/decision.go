@@ -22,9 +22,13 @@ type Outcome string
 
 // The outcomes. OutcomeUnknown is the zero value.
 const (
-	OutcomeUnknown       Outcome = ""
-	OutcomeApproved      Outcome = "approved"
-	OutcomeDeclined      Outcome = "declined"
+	// OutcomeUnknown: another decision, or none. It is not a yes.
+	OutcomeUnknown Outcome = ""
+	// OutcomeApproved: ACCEPTED or APPROVED.
+	OutcomeApproved Outcome = "approved"
+	// OutcomeDeclined: DECLINED.
+	OutcomeDeclined Outcome = "declined"
+	// OutcomePendingReview: REVIEW.
 	OutcomePendingReview Outcome = "pending review"
 )
 

@@ -84,11 +84,13 @@
 //	GET access-token with a query                    older documentation and SDKs; TokenLegacyQuery
 //	token lifetime 3600 s, calls may be billed       documented
 //	envelope A (responseCode 0), B (status, 200)     documented
+//	envelope C (status false, statusCode)            documented for the token call
 //	envelope D (errors)                              iOS SDK only
+//	401 for wrong credentials and for dead tokens    assumed; the bodies are not documented
 //	failures inside HTTP 200                         SDKs
 //	expiryTime in minutes, as a number               documented; an older page says string
 //	link answers 200 or 201, data is the id          SDKs
-//	parts of a verification                          documented
+//	parts of a verification, search by face          documented
 //	result of a verification                         iOS SDK (object); read tolerantly
 //	at most three documents                          documented parts
 //	GET /api/v3/kyc_verification for records         documented; another line prints an older path

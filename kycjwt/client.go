@@ -50,6 +50,9 @@ func (Request) LogValue() slog.Value { return redact.Value("kycjwt.Request") }
 // *json.RawMessage keeps it as it is. The path is as Request.Path, without
 // places. The call is retried as Config.HTTP says.
 //
+// Do not put an id that comes from outside into path: with a slash in it, it
+// names another resource. Use Do, whose Request.Args refuses that.
+//
 // Errors are *kyckit.Error; refused fields are a *ValidationError inside.
 func (c *Client) Get(ctx context.Context, path string, query url.Values, out any) error {
 	return c.Do(ctx, Request{Method: http.MethodGet, Path: path, Query: query}, out)

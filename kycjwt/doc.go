@@ -70,6 +70,7 @@
 //	                                                counted from 1, or as the first page says
 //	events: members                                 documented; types of dates and of check results are not
 //	delivery signature                              documented with the timestamp; the older, body-only form is refused
+//	base64 of signatures and keys                   pages differ; both alphabets are read, padded or not
 //	timestamp notation and tolerance                not documented: off unless AuthenticatorConfig.Tolerance is set
 //
 // Not documented at all, and therefore without a typed call: creating a

@@ -16,13 +16,22 @@ type EventType string
 
 // The documented event types. More exist: an unknown one is no error.
 const (
+	// EventQuestionnaireRequired: the customer has questionnaires to answer.
 	EventQuestionnaireRequired EventType = "requirementsQuestionnaire"
-	EventIDVRequired           EventType = "requirementsIDV"
-	EventIDVCompleted          EventType = "completedIDV"
-	EventIDVFailed             EventType = "failedIDV"
-	EventIDVError              EventType = "errorIDV"
-	EventEntitlementCompleted  EventType = "entitlementCompleted"
-	EventEntitlementFailed     EventType = "entitlementFailed"
+	// EventIDVRequired: the customer has to verify their identity.
+	EventIDVRequired EventType = "requirementsIDV"
+	// EventIDVCompleted: the verification of identity was completed.
+	EventIDVCompleted EventType = "completedIDV"
+	// EventIDVFailed: the customer failed it.
+	EventIDVFailed EventType = "failedIDV"
+	// EventIDVError: it could not be carried out.
+	EventIDVError EventType = "errorIDV"
+	// EventEntitlementCompleted: the checks behind an entitlement are done; the
+	// details hold their outcome.
+	EventEntitlementCompleted EventType = "entitlementCompleted"
+	// EventEntitlementFailed: the entitlement failed. Its details are not
+	// documented.
+	EventEntitlementFailed EventType = "entitlementFailed"
 )
 
 // Event is one delivery of a webhook. It prints redacted; its JSON is clear.
