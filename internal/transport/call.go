@@ -142,6 +142,7 @@ func (c *Client) Do(ctx context.Context, call *Call) (*Response, error) {
 		return nil, err
 	}
 	resp, err := c.chain.RoundTrip(req)
+	st.begun.Store(true) // a middleware that passes the call on from now on is too late
 	if err == nil {
 		err = complete(resp)
 	}

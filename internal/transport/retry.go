@@ -28,11 +28,11 @@ func (r *retrier) RoundTrip(req *http.Request) (*http.Response, error) {
 	if st == nil {
 		return nil, errors.New("a middleware replaced the request's context")
 	}
+	st.sent.Add(1) // before it is begun, for whoever sees that it is
+	defer st.sent.Add(-1)
 	if st.begun.Swap(true) && (!st.call.Repeatable || st.call.Once) {
 		return nil, errors.New("a middleware tried to repeat a call that must not be repeated")
 	}
-	st.sent.Add(1)
-	defer st.sent.Add(-1)
 	var wait time.Duration
 	rc := retryablehttp.Client{
 		HTTPClient: r.http,

@@ -270,6 +270,21 @@ func TestMiddlewareCannotMakeACallUnsent(t *testing.T) {
 		assert.Equal(t, 1, asError(t, err).Attempts)
 		cancel()
 		synctest.Wait()
+
+		late := func(next http.RoundTripper) http.RoundTripper {
+			return roundTrip(func(r *http.Request) (*http.Response, error) {
+				go func() {
+					time.Sleep(time.Second)
+					_, _ = next.RoundTrip(r)
+				}()
+				return nil, errors.New("not now")
+			})
+		}
+		before := s.Count("start")
+		_, err = newClient(t, s, kyckit.HTTP{Middleware: []func(http.RoundTripper) http.RoundTripper{late}}).Do(t.Context(), start())
+		require.NotErrorIs(t, err, kyckit.ErrOutcomeUnknown)
+		time.Sleep(time.Minute)
+		assert.Equal(t, before, s.Count("start"), "it was told that nothing was sent")
 	})
 }
 
