@@ -84,7 +84,8 @@ func (u Upload) File(field string) File {
 	return File{}
 }
 
-// Uploads returns what arrived and was complete, in order.
+// Uploads returns what arrived and was complete, in order, refused images
+// included.
 func (s *Server) Uploads() []Upload {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -93,14 +94,18 @@ func (s *Server) Uploads() []Upload {
 
 var errTooLarge = errors.New("image too large")
 
+// maxText is how long a text part may be.
+const maxText = 4096
+
 // readUpload reads a multipart request and checks its images. A code of 0 means
-// that they are good.
+// that they are good. The only error is errTooLarge.
 func (s *Server) readUpload(r *http.Request) (u Upload, code int, err error) {
 	u.Fields = map[string]string{}
 	mr, err := r.MultipartReader()
 	if err != nil {
 		return u, 5002, nil //nolint:nilerr // the code tells
 	}
+	seen := map[string]bool{}
 	for {
 		part, err := mr.NextPart()
 		if errors.Is(err, io.EOF) {
@@ -109,17 +114,24 @@ func (s *Server) readUpload(r *http.Request) (u Upload, code int, err error) {
 		if err != nil {
 			return u, 5002, nil //nolint:nilerr // the code tells
 		}
+		if seen[part.FormName()] {
+			return u, 5002, nil
+		}
+		seen[part.FormName()] = true
 		if part.FileName() == "" {
-			value, err := io.ReadAll(io.LimitReader(part, 4096))
-			if err != nil {
+			value, err := io.ReadAll(io.LimitReader(part, maxText+1))
+			if err != nil || len(value) > maxText {
 				return u, 5002, nil //nolint:nilerr // the code tells
 			}
 			u.Fields[part.FormName()] = string(value)
 			continue
 		}
 		f, good, err := s.readFile(part)
-		if err != nil {
+		switch {
+		case errors.Is(err, errTooLarge):
 			return u, 0, err
+		case err != nil:
+			return u, 5002, nil //nolint:nilerr // the code tells
 		}
 		if !good && code == 0 {
 			code = 8001

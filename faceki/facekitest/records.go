@@ -2,11 +2,10 @@ package facekitest
 
 import (
 	"crypto/rand"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"net/http"
+	"net/url"
 	"slices"
 	"time"
 
@@ -18,8 +17,8 @@ const WorkflowID = "0b5e3c1a-6d2f-4e77-9a41-3f0c8d9be102"
 
 func (s *Server) serveLink(w http.ResponseWriter, r *http.Request) {
 	var in linkRequest
-	if json.NewDecoder(r.Body).Decode(&in) != nil || in.WorkflowID == "" {
-		write(w, http.StatusOK, map[string]any{"responseCode": 5002, "data": nil})
+	if !readJSON(r, &in) || in.WorkflowID == "" {
+		write(w, http.StatusOK, map[string]any{"responseCode": 5002, "data": nil, "message": codeName(5002)})
 		return
 	}
 	id := uuid()
@@ -33,13 +32,11 @@ func (s *Server) serveLink(w http.ResponseWriter, r *http.Request) {
 
 func (s *Server) serveVerify(w http.ResponseWriter, r *http.Request) {
 	u, code, err := s.readUpload(r)
-	if errors.Is(err, errTooLarge) {
+	if err != nil {
 		writeHTML(w, http.StatusRequestEntityTooLarge)
 		return
 	}
 	switch {
-	case err != nil:
-		panic(http.ErrAbortHandler)
 	case code != 0:
 	case u.Fields["workflowId"] == "":
 		code = 5002
@@ -148,44 +145,58 @@ func (s *Server) Forget() {
 	s.records = nil
 }
 
-func (s *Server) matching(r *http.Request) []map[string]any {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	out := []map[string]any{}
-	for _, record := range s.records {
-		match := true
-		for _, key := range []string{"requestId", "face_id", "link", "record_identifier"} {
-			if want := r.URL.Query().Get(key); want != "" && record[key] != want {
-				match = false
-			}
-		}
-		if match {
-			out = append(out, maps.Clone(record))
+// matching returns the records that a query asks for. It is not ok when the
+// query has none of the filters.
+func (s *Server) matching(query url.Values) (found []map[string]any, ok bool) {
+	filters := map[string]string{}
+	for _, key := range []string{"requestId", "face_id", "link", "record_identifier"} {
+		if want := query.Get(key); want != "" {
+			filters[key] = want
 		}
 	}
-	return out
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	found = []map[string]any{}
+	for _, record := range s.records {
+		match := true
+		for key, want := range filters {
+			match = match && record[key] == want
+		}
+		if match {
+			found = append(found, maps.Clone(record))
+		}
+	}
+	return found, len(filters) > 0
 }
 
 func (s *Server) serveRecords(w http.ResponseWriter, r *http.Request) {
-	write(w, http.StatusOK, envelopeB(200, "OK", s.matching(r)))
+	found, ok := s.matching(r.URL.Query())
+	if !ok {
+		write(w, http.StatusOK, envelopeB(5002, codeName(5002), nil))
+		return
+	}
+	write(w, http.StatusOK, envelopeB(200, "OK", found))
 }
 
 // serveRecordsV2 is the path that another part of the documentation prints; that
 // it uses the older envelope is a guess.
 func (s *Server) serveRecordsV2(w http.ResponseWriter, r *http.Request) {
-	write(w, http.StatusOK, map[string]any{"responseCode": 0, "data": s.matching(r)})
+	found, ok := s.matching(r.URL.Query())
+	if !ok {
+		write(w, http.StatusOK, map[string]any{"responseCode": 5002, "data": nil, "message": codeName(5002)})
+		return
+	}
+	write(w, http.StatusOK, map[string]any{"responseCode": 0, "data": found})
 }
 
 // serveSearch finds every record: all of the fake's people look the same.
 func (s *Server) serveSearch(w http.ResponseWriter, r *http.Request) {
 	u, code, err := s.readUpload(r)
-	switch {
-	case errors.Is(err, errTooLarge):
+	if err != nil {
 		writeHTML(w, http.StatusRequestEntityTooLarge)
 		return
-	case err != nil:
-		panic(http.ErrAbortHandler)
-	case code == 0 && (len(u.Files) != 1 || u.File("selfie").Size == 0):
+	}
+	if code == 0 && (len(u.Files) != 1 || u.File("selfie").Size == 0) {
 		code = 8001
 	}
 	if code != 0 {

@@ -3,6 +3,8 @@ package facekitest
 import (
 	"encoding/json"
 	"fmt"
+	"io"
+	"mime"
 	"net/http"
 	"strings"
 	"sync"
@@ -35,9 +37,12 @@ type Config struct {
 	Options kyctest.Options
 	// TokenLifetime is told as expires_in. Zero means an hour.
 	TokenLifetime time.Duration
-	// MaxImageBytes is the size from which an image is answered with 413 and a
-	// page of HTML. Zero means 64 MiB.
+	// MaxImageBytes is the largest image that is taken; a larger one is answered
+	// with 413 and a page of HTML. Zero means 64 MiB. FACEKI documents no limit.
 	MaxImageBytes int64
+	// WebhookClient sends the webhooks, for example the Client of a receiver in
+	// memory. Nil means one that keeps no connection open.
+	WebhookClient *http.Client
 }
 
 // Server is a fake FACEKI. Its methods are safe for concurrent use.
@@ -155,7 +160,9 @@ func (s *Server) serveTokenPost(w http.ResponseWriter, r *http.Request) {
 		ClientID     string `json:"clientId"`
 		ClientSecret string `json:"clientSecret"`
 	}
-	_ = json.NewDecoder(r.Body).Decode(&in)
+	if !readJSON(r, &in) {
+		in.ClientID = "" // a body that is not understood has no fields
+	}
 	s.serveToken(w, in.ClientID, in.ClientSecret)
 }
 
@@ -188,13 +195,13 @@ func (s *Server) serveToken(w http.ResponseWriter, id, secret string) {
 // authorized lets only living tokens through.
 func (s *Server) authorized(next http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		token, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+		token, bearer := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 		s.mu.Lock()
-		end, ok := s.tokens[token]
+		end, known := s.tokens[token]
 		soft := s.softDeny
 		s.mu.Unlock()
 		switch {
-		case ok && time.Now().Before(end):
+		case bearer && known && time.Now().Before(end):
 			next(w, r)
 		case soft:
 			write(w, http.StatusOK, envelopeB(1, "UNAUTHORIZED", nil))
@@ -213,4 +220,14 @@ func write(w http.ResponseWriter, status int, body any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
 	_, _ = w.Write(b)
+}
+
+// readJSON reads a body that is one JSON value in UTF-8 and says so.
+func readJSON(r *http.Request, v any) bool {
+	kind, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if charset := params["charset"]; err != nil || kind != "application/json" || charset != "" && !strings.EqualFold(charset, "utf-8") {
+		return false
+	}
+	body, err := io.ReadAll(r.Body)
+	return err == nil && json.Unmarshal(body, v) == nil
 }

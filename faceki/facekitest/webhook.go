@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"maps"
 	"net/http"
 )
@@ -14,13 +13,14 @@ var errUnknownRecord = errors.New("facekitest: no such record")
 
 // Deliver sends the webhook of a finished verification to url and returns the
 // status of the answer. Credentials for Basic go into the URL. Nothing is
-// signed, as with FACEKI.
+// signed, as with FACEKI. It is sent once: call again for a duplicate, not at
+// all for a loss, in another order for a reordering.
 func (s *Server) Deliver(ctx context.Context, url, requestID string) (status int, err error) {
 	body, err := s.Completed(requestID)
 	if err != nil {
 		return 0, err
 	}
-	return post(ctx, url, body)
+	return s.post(ctx, url, body)
 }
 
 // DeliverChange sends the webhook of a change in the portal, see ChangeDecision.
@@ -29,7 +29,7 @@ func (s *Server) DeliverChange(ctx context.Context, url, requestID string) (stat
 	if err != nil {
 		return 0, err
 	}
-	return post(ctx, url, body)
+	return s.post(ctx, url, body)
 }
 
 // Completed returns the webhook body of a finished verification.
@@ -64,16 +64,20 @@ func fullName(record map[string]any) string {
 		return ""
 	}
 	doc, _ := docs[0].(map[string]any)
-	return fmt.Sprint(doc["full_name"])
+	name, _ := doc["full_name"].(string)
+	return name
 }
 
-func post(ctx context.Context, url string, body []byte) (int, error) {
+func (s *Server) post(ctx context.Context, url string, body []byte) (int, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))
 	if err != nil {
 		return 0, err
 	}
 	req.Header.Set("Content-Type", "application/json")
-	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	client := s.cfg.WebhookClient
+	if client == nil {
+		client = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	}
 	resp, err := client.Do(req)
 	if err != nil {
 		return 0, err
