@@ -5,9 +5,11 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/netip"
 	"os"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -18,7 +20,9 @@ import (
 	"github.com/kyckit/kyckit/cafsmartauth"
 	"github.com/kyckit/kyckit/faceki"
 	"github.com/kyckit/kyckit/kycjwt"
+	"github.com/kyckit/kyckit/kyctest"
 	"github.com/kyckit/kyckit/nafath"
+	"github.com/kyckit/kyckit/nafath/nafathtest"
 	"github.com/kyckit/kyckit/webhook"
 )
 
@@ -50,7 +54,23 @@ func squeeze(s string) string {
 	return b.String()
 }
 
-var _ = []any{readmeNafath, readmeWebhook, readmeSmartAuth, readmeFaceki, readmeKYCJWT, readmeErrors}
+// TestReadmeTest is the README's test.
+func TestReadmeTest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fake := nafathtest.NewServer(nafathtest.Config{InMemory: true})
+		defer fake.Close()
+		client, err := nafath.New(fake.ClientConfig())
+		if err != nil {
+			t.Fatal(err)
+		}
+		fake.Fail("request", 1, kyctest.Fault{LoseAnswer: true}) // it arrives, the answer does not
+		if _, err := client.Request(t.Context(), "1000000008"); !errors.Is(err, kyckit.ErrOutcomeUnknown) {
+			t.Error(err)
+		}
+	})
+}
+
+var _ = []any{readmeNafath, readmeRestart, readmeProxy, readmeWebhook, readmeSmartAuth, readmeFaceki, readmeKYCJWT, readmeErrors}
 
 func readmeNafath(ctx context.Context, clientID string, clientSecret kyckit.Secret, nationalID string, show func(string)) error {
 	source, err := auth.NewClientCredentials(auth.ClientCredentialsConfig{
@@ -75,11 +95,38 @@ func readmeNafath(ctx context.Context, clientID string, clientSecret kyckit.Secr
 		show(tx.Random) // to this person, and to nobody else
 	})
 	switch {
+	case err == nil:
+		// details are those of nationalID
 	case errors.Is(err, nafath.ErrRejected), errors.Is(err, nafath.ErrExpired):
 		// declined, or nobody answered: offer to try again
 	case errors.Is(err, kyckit.ErrOutcomeUnknown):
-		// the prompt may be on the phone: do not ask again at once
+		// the prompt may be on the phone: let it expire before you ask again
 	}
+	_ = details
+	return err
+}
+
+func readmeRestart(ctx context.Context, poller *nafath.Poller, key kyckit.Secret, nationalID string, store func(string)) error {
+	sealer, err := nafath.NewSealer(key) // 32 random bytes, a kyckit.Secret
+	if err != nil {
+		return err
+	}
+	tx, err := poller.Request(ctx, nationalID)
+	if err != nil {
+		return err
+	}
+	sealed, err := sealer.Seal(tx)
+	if err != nil {
+		return err
+	}
+	store(sealed) // then show tx.Random
+
+	// Now, or in the next process:
+	tx, err = sealer.Open(sealed)
+	if err != nil {
+		return err
+	}
+	details, err := poller.Resume(ctx, tx) // ends as Verify does
 	_ = details
 	return err
 }
@@ -108,6 +155,16 @@ func readmeWebhook(poller *nafath.Poller, secret kyckit.Secret) error {
 	}
 	server := &http.Server{Handler: handler, TLSConfig: certificate.TLSConfig(nil), ReadTimeout: 10 * time.Second}
 	return server.Close()
+}
+
+func readmeProxy() error {
+	certificate, err := webhook.NewProxyCert(webhook.ProxyCertConfig{
+		Format:      webhook.ProxyNginx, // or Envoy, AWS ALB, RFC 9440, Traefik, HAProxy
+		Trusted:     []netip.Prefix{netip.MustParsePrefix("10.0.0.5/32")},
+		Certificate: webhook.ClientCertConfig{CAFile: "provider-ca.pem", DNSNames: []string{"webhooks.example.sa"}},
+	})
+	_ = certificate
+	return err
 }
 
 func readmeSmartAuth(ctx context.Context, clientID string, clientSecret kyckit.Secret, cpf, policy string, claims webhook.Claims, answer func(auth.Token) string) error {
@@ -142,18 +199,25 @@ func readmeFaceki(ctx context.Context, clientID string, clientSecret kyckit.Secr
 	return err
 }
 
-func readmeKYCJWT(ctx context.Context, baseURL, username string, password kyckit.Secret, personID string, person any) error {
+func readmeKYCJWT(ctx context.Context, baseURL, username string, password kyckit.Secret, personID string, person any, use func(kycjwt.Document)) error {
 	client, err := kycjwt.New(kycjwt.Config{BaseURL: baseURL, Username: username, Password: password})
 	if err != nil {
 		return err
 	}
-	err = client.Get(ctx, "/persons/"+personID, nil, &person) // logs in, and again when the token dies
+	for document, err := range client.Documents(ctx, kycjwt.Person(personID)) { // logs in, and again when the token dies
+		if err != nil {
+			return err
+		}
+		use(document)
+	}
+	// Whatever has no method of its own. Ids go into Args, where they cannot change the path.
+	err = client.Do(ctx, kycjwt.Request{Method: http.MethodGet, Path: "/persons/{id}", Args: []string{personID}}, &person)
 	return err
 }
 
 func readmeErrors(err error) {
 	switch {
-	case errors.Is(err, kyckit.ErrOutcomeUnknown): // may have happened: read, do not repeat
+	case errors.Is(err, kyckit.ErrOutcomeUnknown): // may have happened: read if you can, do not repeat
 	case errors.Is(err, kyckit.ErrRateLimited): // Error.RetryAfter says how long
 	case errors.Is(err, kyckit.ErrUnauthorized): // wrong credentials
 	case errors.Is(err, kyckit.ErrUnavailable): // nothing happened; later
