@@ -108,7 +108,8 @@ func NewAPIKey(cfg APIKeyConfig) (Authenticator, error) {
 // SecretPathConfig configures NewSecretPath.
 type SecretPathConfig struct {
 	// Prefix is the public part of the path and ends with a slash, for example
-	// "/webhooks/faceki/". Required.
+	// "/webhooks/faceki/". It compares with the path as the handler sees it: do
+	// not let http.StripPrefix cut it off before. Required.
 	Prefix string
 	// Tokens are the accepted rests of the path: one segment each, at least 16
 	// bytes, which is 96 bits in base64. Make them with crypto/rand.

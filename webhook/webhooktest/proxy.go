@@ -73,6 +73,19 @@ func escape(s string) string { return strings.ReplaceAll(url.QueryEscape(s), "+"
 // asks clients for a certificate without judging it, and forwards requests to
 // backend in the given format. It drops the copies of the headers that a client
 // sent, as a proxy must. It is closed with the test.
+//
+// Its address, and the peer that the backend sees, is 127.0.0.1:
+//
+//	server := ca.Issue(webhooktest.Leaf{
+//		IPs: []net.IP{net.IPv4(127, 0, 0, 1)}, Usages: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+//	})
+//	proxy := webhooktest.NewProxy(t, webhook.ProxyNginx, backend.URL, server)
+//	roots := x509.NewCertPool()
+//	roots.AddCert(ca.Certificate)
+//	sender := ca.Issue(webhooktest.Leaf{DNSNames: []string{"webhooks.provider.example"}})
+//	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{
+//		RootCAs: roots, Certificates: []tls.Certificate{sender.TLS()},
+//	}}}
 func NewProxy(t testing.TB, format webhook.ProxyFormat, backend string, server *Identity) *httptest.Server {
 	t.Helper()
 	target, err := url.Parse(backend)
