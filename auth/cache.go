@@ -131,7 +131,7 @@ func (e *entry) revoked() bool { return e.accepted.Load() && !e.acceptedStill.Lo
 func NewCache(cfg CacheConfig) (*Cache, error) { return newCache(cfg, defaultAttempts) }
 
 func newCache(cfg CacheConfig, attempts int) (*Cache, error) {
-	if cfg.Source == nil {
+	if transport.Missing(cfg.Source) {
 		return nil, transport.ConfigError(provider, "Source", "is required")
 	}
 	if err := cfg.Tuning.validate(); err != nil {

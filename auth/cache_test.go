@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -321,14 +322,20 @@ func TestConfigErrorsNameTheField(t *testing.T) {
 		err   error
 	}{
 		{"Source", cache(auth.CacheConfig{})},
+		{"Source", cache(auth.CacheConfig{Source: (*auth.Cache)(nil)})},
+		{"Source", cache(auth.CacheConfig{Source: auth.SourceFunc(nil)})},
 		{"Tuning.Early", cache(auth.CacheConfig{Source: src, Tuning: auth.Tuning{Early: -1}})},
 		{"Tuning.Timeout", cache(auth.CacheConfig{Source: src, Tuning: auth.Tuning{Timeout: -1}})},
 		{"TokenURL", credentials(func(c *cc) { c.TokenURL = "" })},
 		{"TokenURL", credentials(func(c *cc) { c.TokenURL = "http://kyc.example.test/token" })},
 		{"TokenURL", credentials(func(c *cc) { c.TokenURL = "https://u:p@kyc.example.test/token" })},
 		{"TokenURL", credentials(func(c *cc) { c.TokenURL = "https://kyc.example.test/token?a=b" })},
+		{"TokenURL", credentials(func(c *cc) { c.TokenURL = "https://kyc.example.test:0/token" })},
 		{"ClientID", credentials(func(c *cc) { c.ClientID = "" })},
+		{"ClientID", credentials(func(c *cc) { c.ClientID = " " })},
 		{"ClientSecret", credentials(func(c *cc) { c.ClientSecret = kyckit.Secret{} })},
+		{"ClientSecret", credentials(func(c *cc) { c.ClientSecret = kyckit.NewSecret("\n") })},
+		{"Scopes", credentials(func(c *cc) { c.Scopes = []string{"a\x00"} })},
 		{"Scopes", credentials(func(c *cc) { c.Scopes = []string{"a b"} })},
 		{"Scopes", credentials(func(c *cc) { c.Scopes = []string{""} })},
 		{"Params", credentials(func(c *cc) { c.Params = map[string][]string{"client_secret": {"x"}} })},
@@ -338,6 +345,7 @@ func TestConfigErrorsNameTheField(t *testing.T) {
 		{"Tuning.Early", credentials(func(c *cc) { c.Tuning.Early = -1 })},
 		{"LoginURL", login(func(c *pl) { c.LoginURL = "kyc.example.test" })},
 		{"Username", login(func(c *pl) { c.Username = "" })},
+		{"Username", login(func(c *pl) { c.Username = "\t" })},
 		{"Password", login(func(c *pl) { c.Password = kyckit.NewSecret("") })},
 		{"DefaultLifetime", login(func(c *pl) { c.DefaultLifetime = -1 })},
 		{"URL", exchange(func(c *jx) { c.URL = "ftp://kyc.example.test" })},
@@ -346,7 +354,12 @@ func TestConfigErrorsNameTheField(t *testing.T) {
 		{"Decode", exchange(func(c *jx) { c.Decode = nil })},
 		{"Method", exchange(func(c *jx) { c.Method = "GET" })},
 		{"Method", exchange(func(c *jx) { c.Method, c.LegacyQueryCredentials = "POST", true })},
+		{"Header", exchange(func(c *jx) { c.Header = http.Header{"X-Key": {"a\r\nX-Other: b"}} })},
+		{"Header", exchange(func(c *jx) { c.Header = http.Header{"X Key": {"a"}} })},
+		{"Header", exchange(func(c *jx) { c.Header = http.Header{"": {"a"}} })},
 		{"Issuer", minter(func(c *mc) { c.Issuer = "" })},
+		{"Issuer", minter(func(c *mc) { c.Issuer = " " })},
+		{"Secret", minter(func(c *mc) { c.Secret = kyckit.NewSecret(" \n") })},
 		{"Issuer", minter(func(c *mc) { c.Issuer = "a\xff" })},
 		{"Issuer", minter(func(c *mc) { c.Issuer = strings.Repeat("x", 2000) })},
 		{"Secret", minter(func(c *mc) { c.Secret = kyckit.Secret{} })},

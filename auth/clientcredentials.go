@@ -51,9 +51,9 @@ type ClientCredentialsConfig struct {
 // OAuth error code is in Error.Code.
 func NewClientCredentials(cfg ClientCredentialsConfig) (*Cache, error) {
 	switch {
-	case cfg.ClientID == "":
+	case strings.TrimSpace(cfg.ClientID) == "":
 		return nil, transport.ConfigError(provider, "ClientID", "is required")
-	case cfg.ClientSecret.IsZero():
+	case strings.TrimSpace(cfg.ClientSecret.Reveal()) == "":
 		return nil, transport.ConfigError(provider, "ClientSecret", "is required")
 	}
 	params := make(url.Values, len(cfg.Params)+1)
@@ -67,8 +67,8 @@ func NewClientCredentials(cfg ClientCredentialsConfig) (*Cache, error) {
 	params.Set("grant_type", "client_credentials")
 	if len(cfg.Scopes) > 0 {
 		for _, s := range cfg.Scopes {
-			if s == "" || strings.ContainsAny(s, " \t\r\n") {
-				return nil, transport.ConfigError(provider, "Scopes", "must not hold empty or spaced values")
+			if !sendable(s) { // RFC 6749, section 3.3
+				return nil, transport.ConfigError(provider, "Scopes", "must be visible ASCII without spaces")
 			}
 		}
 		params.Set("scope", strings.Join(cfg.Scopes, " "))

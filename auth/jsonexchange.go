@@ -86,6 +86,13 @@ func NewJSONExchange(cfg JSONExchangeConfig) (*Cache, error) {
 	case !cfg.LegacyQueryCredentials && method != http.MethodPost && method != http.MethodPut:
 		return nil, transport.ConfigError(name, "Method", "must be POST or PUT")
 	}
+	for k, values := range cfg.Header {
+		for _, v := range values {
+			if !transport.ValidHeader(k, v) {
+				return nil, transport.ConfigError(name, "Header", "must hold names and values as HTTP allows them")
+			}
+		}
+	}
 	for _, v := range cfg.Fields {
 		if v.IsZero() {
 			return nil, transport.ConfigError(name, "Fields", "must not hold empty values")

@@ -9,6 +9,7 @@ import (
 	"hash"
 	"log/slog"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 	"unicode/utf8"
@@ -54,9 +55,9 @@ func NewMinter(cfg MinterConfig) (*Minter, error) {
 		maxTTL = defaultMaxTTL
 	}
 	switch {
-	case cfg.Secret.IsZero():
+	case strings.TrimSpace(cfg.Secret.Reveal()) == "":
 		return nil, transport.ConfigError(provider, "Secret", "is required")
-	case cfg.Issuer == "":
+	case strings.TrimSpace(cfg.Issuer) == "":
 		return nil, transport.ConfigError(provider, "Issuer", "is required")
 	case !utf8.ValidString(cfg.Issuer):
 		return nil, transport.ConfigError(provider, "Issuer", "must be UTF-8")

@@ -15,7 +15,7 @@ import (
 // OAuth2 makes src a token source for golang.org/x/oauth2. That interface
 // knows no context: ctx limits every call instead.
 func OAuth2(ctx context.Context, src Source) oauth2.TokenSource {
-	if src == nil {
+	if transport.Missing(src) {
 		return noOAuth2{}
 	}
 	return toOAuth2{ctx, src}
@@ -42,7 +42,7 @@ func (s toOAuth2) Token() (*oauth2.Token, error) {
 // ts usually caches by itself. Do not wrap the result in a [Cache] unless it
 // does not: an invalidated token would only be served again.
 func FromOAuth2(ts oauth2.TokenSource) Source {
-	if ts == nil {
+	if transport.Missing(ts) {
 		ts = noOAuth2{}
 	}
 	return &fromOAuth2{fetch: ts.Token}

@@ -117,6 +117,8 @@ func TestOAuth2SourcesThatMisbehave(t *testing.T) {
 			return auth.Token{}, &kyckit.Error{Kind: ctx.Err()}
 		})), kyckit.ErrUnavailable},
 		"nothing inside": {auth.OAuth2(t.Context(), nil), kyckit.ErrInvalid},
+		"a nil cache":    {auth.OAuth2(t.Context(), (*auth.Cache)(nil)), kyckit.ErrInvalid},
+		"a nil source":   {(*nilSource)(nil), kyckit.ErrInvalid},
 		"bare":           {tokenFunc(func() (*oauth2.Token, error) { return nil, &oauth2.RetrieveError{} }), kyckit.ErrDecode},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -126,3 +128,8 @@ func TestOAuth2SourcesThatMisbehave(t *testing.T) {
 		})
 	}
 }
+
+// nilSource is what a constructor that failed may leave behind.
+type nilSource struct{ token oauth2.Token }
+
+func (s *nilSource) Token() (*oauth2.Token, error) { return &s.token, nil }

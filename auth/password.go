@@ -53,7 +53,7 @@ type PasswordLoginConfig struct {
 // [kyckit.ErrUnavailable] otherwise.
 func NewPasswordLogin(cfg PasswordLoginConfig) (*Cache, error) {
 	switch {
-	case cfg.Username == "":
+	case strings.TrimSpace(cfg.Username) == "":
 		return nil, transport.ConfigError(provider, "Username", "is required")
 	case cfg.Password.IsZero():
 		return nil, transport.ConfigError(provider, "Password", "is required")

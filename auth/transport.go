@@ -25,11 +25,11 @@ import (
 // it is sent. A redirect to another host or scheme is followed without it. The
 // caller's request is not changed. Safe for concurrent use if base and src are.
 func NewTransport(base http.RoundTripper, src Source) http.RoundTripper {
-	if base == nil {
+	if transport.Missing(base) {
 		base = http.DefaultTransport
 	}
 	t := &bearerTransport{next: base.RoundTrip, invalidate: func(Token) {}}
-	if src == nil {
+	if transport.Missing(src) {
 		src = SourceFunc(func(context.Context) (Token, error) {
 			return Token{}, failure(kyckit.ErrInvalid, "there is no token source")
 		})

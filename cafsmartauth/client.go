@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -85,9 +86,9 @@ func New(cfg Config) (*Client, error) {
 	callTTL := orDefault(cfg.CallTTL, min(defaultCallTTL, max(maxTTL, minCallTTL)))
 	leeway := orDefault(cfg.Leeway, defaultLeeway)
 	switch {
-	case cfg.ClientID == "":
+	case strings.TrimSpace(cfg.ClientID) == "":
 		return nil, transport.ConfigError(provider, "ClientID", "is required")
-	case cfg.ClientSecret.IsZero():
+	case strings.TrimSpace(cfg.ClientSecret.Reveal()) == "":
 		return nil, transport.ConfigError(provider, "ClientSecret", "is required")
 	case maxTTL < time.Second:
 		return nil, transport.ConfigError(provider, "MaxTTL", "must be at least a second")

@@ -14,6 +14,8 @@ import (
 func TestNewNamesTheWrongField(t *testing.T) {
 	for field, change := range map[string]func(*Config){
 		"ClientID ":              func(c *Config) { c.ClientID = "" },
+		"ClientID is":            func(c *Config) { c.ClientID = " " },
+		"ClientSecret is":        func(c *Config) { c.ClientSecret = kyckit.NewSecret("\n") },
 		"ClientID must be UTF-8": func(c *Config) { c.ClientID = "\xff" },
 		"ClientID must":          func(c *Config) { c.ClientID = strings.Repeat("x", 2000) },
 		"ClientSecret ":          func(c *Config) { c.ClientSecret = kyckit.Secret{} },

@@ -139,6 +139,8 @@ func New(cfg Config) (*Client, error) {
 		return nil, transport.ConfigError(provider, "Token.Early", "must not be negative")
 	case cfg.Token.Timeout < 0:
 		return nil, transport.ConfigError(provider, "Token.Timeout", "must not be negative")
+	case cfg.Auth != nil && transport.Missing(cfg.Auth):
+		return nil, transport.ConfigError(provider, "Auth", "must not be a nil pointer or function")
 	case cfg.Auth != nil && (cfg.ClientID != "" || !cfg.ClientSecret.IsZero()):
 		return nil, transport.ConfigError(provider, "Auth", "must not be combined with ClientID and ClientSecret")
 	case cfg.Auth == nil && strings.TrimSpace(cfg.ClientID) == "":

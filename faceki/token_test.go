@@ -181,6 +181,7 @@ func TestConfig(t *testing.T) {
 		"ClientID":              func(c *faceki.Config) { c.ClientID = " " },
 		"ClientSecret":          func(c *faceki.Config) { c.ClientSecret = kyckit.Secret{} },
 		"Auth":                  func(c *faceki.Config) { c.Auth = auth.Static(kyckit.NewSecret("x")) },
+		"Auth ":                 func(c *faceki.Config) { *c = faceki.Config{Auth: (*auth.Cache)(nil)} },
 		"BaseURL":               func(c *faceki.Config) { c.BaseURL = "http://sdk.faceki.test" },
 		"BaseURL ":              func(c *faceki.Config) { c.BaseURL = "sdk.faceki.test" },
 		"TokenMode":             func(c *faceki.Config) { c.TokenMode = "header" },

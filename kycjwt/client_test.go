@@ -203,6 +203,7 @@ func TestNewNamesTheRefusedSetting(t *testing.T) {
 		"BaseURL is":              func(c *kycjwt.Config) { c.BaseURL = "" },
 		"BaseURL must be https":   func(c *kycjwt.Config) { c.BaseURL = "http://kyc.example" },
 		"BaseURL must not":        func(c *kycjwt.Config) { c.BaseURL = "https://u:p@kyc.example" },
+		"Username is":             func(c *kycjwt.Config) { c.Username = " " },
 		"Username":                func(c *kycjwt.Config) { c.Username = "" },
 		"Password":                func(c *kycjwt.Config) { c.Password = kyckit.Secret{} },
 		"LoginPath must begin":    func(c *kycjwt.Config) { c.LoginPath = "auth" },

@@ -92,7 +92,7 @@ func New(cfg Config) (*Client, error) {
 	switch {
 	case login == "":
 		return nil, transport.ConfigError(provider, "LoginPath", "must name a path")
-	case cfg.Username == "":
+	case strings.TrimSpace(cfg.Username) == "":
 		return nil, transport.ConfigError(provider, "Username", "is required")
 	case cfg.Password.IsZero():
 		return nil, transport.ConfigError(provider, "Password", "is required")

@@ -57,7 +57,7 @@ type Client struct {
 // New validates cfg and returns a Client. The error is a *kyckit.Error of kind
 // ErrInvalid that names the field.
 func New(cfg Config) (*Client, error) {
-	if cache, isCache := cfg.Auth.(*auth.Cache); cfg.Auth == nil || isCache && cache == nil {
+	if transport.Missing(cfg.Auth) {
 		return nil, transport.ConfigError(provider, "Auth", "is required")
 	}
 	paths, err := cfg.Paths.validate()

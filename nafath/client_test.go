@@ -79,6 +79,7 @@ func TestConfigurationIsRefused(t *testing.T) {
 		"BaseURL must be https":  func(c *nafath.Config) { c.BaseURL = "http://api.example.com" },
 		"Auth":                   func(c *nafath.Config) { c.Auth = nil },
 		"Auth is required":       func(c *nafath.Config) { c.Auth = (*auth.Cache)(nil) },
+		"Auth is":                func(c *nafath.Config) { c.Auth = auth.SourceFunc(nil) },
 		"Paths.Request":          func(c *nafath.Config) { c.Paths.Request = "request" },
 		"Paths.Status":           func(c *nafath.Config) { c.Paths.Status = "/../status" },
 		"Paths.Details":          func(c *nafath.Config) { c.Paths.Details = "/details" },

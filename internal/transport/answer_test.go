@@ -2,6 +2,7 @@ package transport_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -71,7 +72,9 @@ func TestNoAnswerAndNoErrorIsAnError(t *testing.T) {
 	nothing := func(http.RoundTripper) http.RoundTripper {
 		return roundTrip(func(*http.Request) (*http.Response, error) { return nil, nil })
 	}
-	c = madeUp(t, kyckit.HTTP{Middleware: []func(http.RoundTripper) http.RoundTripper{nothing}}, nil)
+	c = madeUp(t, kyckit.HTTP{Middleware: []func(http.RoundTripper) http.RoundTripper{nothing}}, func(*http.Request) (*http.Response, error) {
+		return nil, errors.New("not reached")
+	})
 	_, err = c.Do(t.Context(), read("a"))
 	require.ErrorIs(t, err, kyckit.ErrUnavailable)
 }

@@ -6,6 +6,8 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"reflect"
+	"strconv"
 	"strings"
 	"time"
 
@@ -85,6 +87,8 @@ func New(cfg Config) (*Client, error) {
 		return nil, ConfigError(cfg.Provider, "HTTP.Timeout", "must not be negative")
 	case !printable(h.RequestIDHeader) || strings.ContainsAny(h.RequestIDHeader, " :"):
 		return nil, ConfigError(cfg.Provider, "HTTP.RequestIDHeader", "must be the name of a header")
+	case h.Client != nil && h.Client.Transport != nil && Missing(h.Client.Transport):
+		return nil, ConfigError(cfg.Provider, "HTTP.Client", "must not hold a nil Transport of some type")
 	case !printable(h.UserAgent):
 		return nil, ConfigError(cfg.Provider, "HTTP.UserAgent", "must be printable ASCII")
 	}
@@ -137,7 +141,7 @@ func New(cfg Config) (*Client, error) {
 	hc.CheckRedirect = checkRedirect
 	c.chain = &retrier{http: &hc}
 	for i := len(h.Middleware) - 1; i >= 0; i-- {
-		if c.chain = h.Middleware[i](c.chain); c.chain == nil {
+		if c.chain = h.Middleware[i](c.chain); Missing(c.chain) {
 			return nil, ConfigError(cfg.Provider, "HTTP.Middleware", "must not return nil")
 		}
 	}
@@ -168,6 +172,8 @@ func CheckURL(provider, field, raw string) (string, error) {
 	switch {
 	case err != nil || u.Host == "" || u.Hostname() == "":
 		return "", ConfigError(provider, field, "must be an absolute URL")
+	case !validPort(u.Port()):
+		return "", ConfigError(provider, field, "must have a port from 1 to 65535")
 	case !SecureURL(u):
 		return "", ConfigError(provider, field, "must be https (http only on loopback)")
 	case u.User != nil:
@@ -180,6 +186,12 @@ func CheckURL(provider, field, raw string) (string, error) {
 		s = s[:len(s)-1]
 	}
 	return s, nil
+}
+
+// validPort accepts the number of a port, or none.
+func validPort(port string) bool {
+	n, err := strconv.ParseUint(port, 10, 16)
+	return port == "" || err == nil && n > 0
 }
 
 // SecureURL reports whether credentials may be sent to u: https anywhere, http
@@ -210,12 +222,40 @@ func InputError(provider, op, reason string) *kyckit.Error {
 	return &kyckit.Error{Provider: provider, Op: op, Kind: kyckit.ErrInvalid, Reason: reason}
 }
 
+// Missing reports whether an interface holds nothing that can be called: nil, a
+// nil pointer, as a constructor returns it beside its error, or a nil function.
+func Missing(v any) bool {
+	r := reflect.ValueOf(v)
+	switch r.Kind() { //nolint:exhaustive // others are never nil, or can be used all the same
+	case reflect.Invalid:
+		return true
+	case reflect.Pointer, reflect.Func:
+		return r.IsNil()
+	}
+	return false
+}
+
 func orDefault[T comparable](v, def T) T {
 	var zero T
 	if v == zero {
 		return def
 	}
 	return v
+}
+
+// ValidHeader reports whether net/http would send such a header.
+func ValidHeader(name, value string) bool {
+	for i := range len(name) {
+		if c := name[i]; c <= ' ' || c >= 0x7f || strings.IndexByte(`"(),/:;<=>?@[\]{}`, c) >= 0 {
+			return false
+		}
+	}
+	for i := range len(value) {
+		if c := value[i]; c < ' ' && c != '\t' || c == 0x7f {
+			return false
+		}
+	}
+	return name != ""
 }
 
 func printable(s string) bool {

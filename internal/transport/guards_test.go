@@ -119,6 +119,7 @@ func TestConfigurationIsRefused(t *testing.T) {
 		"BaseURL must be https":  {"http://api.example.com", kyckit.HTTP{}},
 		"BaseURL must be an":     {"/relative", kyckit.HTTP{}},
 		"BaseURL must not hold":  {"https://u:p@api.example.com", kyckit.HTTP{}},
+		"BaseURL must have a":    {"https://api.example.com:65536", kyckit.HTTP{}},
 		"BaseURL must not have":  {"https://api.example.com?x=1", kyckit.HTTP{}},
 		"HTTP.Retry.MaxAttempts": {good, kyckit.HTTP{Retry: kyckit.Retry{MaxAttempts: -1}}},
 		"HTTP.Retry.MinWait":     {good, kyckit.HTTP{Retry: kyckit.Retry{MinWait: time.Minute}}},
@@ -130,6 +131,7 @@ func TestConfigurationIsRefused(t *testing.T) {
 		"HTTP.Middleware must not return nil": {good, kyckit.HTTP{Middleware: []func(http.RoundTripper) http.RoundTripper{
 			func(http.RoundTripper) http.RoundTripper { return nil },
 		}}},
+		"HTTP.Client": {good, kyckit.HTTP{Client: &http.Client{Transport: (*http.Transport)(nil)}}},
 	} {
 		_, err := transport.New(transport.Config{Provider: "test", BaseURL: tc.url, HTTP: tc.http})
 		require.ErrorIs(t, err, kyckit.ErrInvalid, name)
