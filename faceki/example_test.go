@@ -73,11 +73,18 @@ func ExampleVerifyError() {
 	var failed *faceki.VerifyError
 	if errors.Is(err, kyckit.ErrOutcomeUnknown) && errors.As(err, &failed) {
 		records, err := client.Records(ctx, faceki.RecordFilter{RecordIdentifier: failed.RecordIdentifier})
-		fmt.Println(len(records), records[0].Decision, err)
+		switch {
+		case errors.Is(err, kyckit.ErrNotFound):
+			fmt.Println("it did not run, or still does: look again later")
+		case err != nil:
+			fmt.Println(err)
+		default:
+			fmt.Println("it ran:", records[0].Decision)
+		}
 	}
 	// Output:
 	// faceki: verify: outcome unknown: the connection was lost before the answer was complete
-	// 1 ACCEPTED <nil>
+	// it ran: ACCEPTED
 }
 
 func ExampleClient_OnConfirmed() {

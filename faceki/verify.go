@@ -46,7 +46,9 @@ func NewRecordIdentifier() string { return rand.Text() }
 // Verify costs credit and is never repeated, but for once after a refused
 // token, when nothing was verified. An error of kind ErrOutcomeUnknown means
 // that the verification may have run: look it up by the RecordIdentifier of
-// the [*VerifyError] in the chain of every error. [ErrRetakeSelfie],
+// the [*VerifyError] in the chain of every error. ErrNotFound then may mean that
+// it is still running, or that the workflow stores no data: look again for some
+// minutes before you verify anew. [ErrRetakeSelfie],
 // [ErrDocument], [ErrVerificationFailed], [ErrBilling] and [ErrConfiguration]
 // are FACEKI's refusals, [ErrImage] and [ErrImageTooLarge] are about an image;
 // with these nothing is left open.
