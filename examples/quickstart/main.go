@@ -111,6 +111,9 @@ func run(ctx context.Context, args []string, getenv func(string) string, out io.
 	case errors.Is(err, nafath.ErrExpired), errors.Is(err, nafath.ErrTimeout):
 		screen.line("Not verified: nobody answered in time.")
 		return nil
+	case errors.Is(err, kyckit.ErrOutcomeUnknown):
+		screen.line("The prompt may be on the phone. Let it expire before you try again.")
+		return err
 	default:
 		return err
 	}
