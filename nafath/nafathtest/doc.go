@@ -9,31 +9,32 @@
 //
 // It refuses what a real provider would refuse: a wrong bearer, a wrong code, a
 // field of a wrong type, a call beyond the limit. Faults for single calls are
-// scripted through the embedded kyctest.Server, with the operations "token",
-// "request", "status" and "details":
+// scripted through the embedded [kyctest.Server], with the operations "token",
+// "request", "status" and "details"; what is none of these calls is recorded as
+// [kyctest.OpOther].
 //
 //	fake.Fail("request", 1, kyctest.Fault{LoseAnswer: true})
 //
-// # Virtual time
+// [Server.Transactions] tells which verifications were started, whatever the
+// client learned of it. With Config.InMemory the fake works inside a
+// testing/synctest bubble, where a test of minutes takes no time.
 //
-// With Config.InMemory it works inside a testing/synctest bubble, where a wait of
-// minutes takes none:
+// # What is documented and what is chosen
 //
-//	synctest.Test(t, func(t *testing.T) {
-//		fake := nafathtest.NewServer(nafathtest.Config{InMemory: true})
-//		defer fake.Close()
-//		client, err := nafath.New(fake.ClientConfig())
-//		poller, err := nafath.NewPoller(nafath.PollerConfig{Client: client})
-//		defer poller.Close()
-//		details, err := poller.Verify(t.Context(), "1000000008", func(tx nafath.Transaction) {
-//			time.AfterFunc(179*time.Second, func() { fake.Approve(tx.TransID, tx.Random) })
-//		})
-//	})
+// Documented are the calls and their fields, the form with the credentials, 400
+// without a transId, 401, 404 for an unknown transaction, 422 for a bad national
+// id, 429 and the limits, the statuses, and the event. Where the provider says
+// nothing, the fake chooses:
 //
-// To have its webhooks reach a handler of your own inside the bubble, serve that
-// by a [kyctest.Server] that is in memory too, and give its Client to [Webhook]:
-//
-//	receiver := kyctest.NewServer(kyctest.Options{InMemory: true})
-//	receiver.Handle("POST /hook", "hook", handler.ServeHTTP)
-//	webhook := nafathtest.Webhook{URL: receiver.URL + "/hook", Client: receiver.Client()}
+//   - Errors of the token call are those of RFC 6749, of the other calls the
+//     envelope with a null result. A 429 has no Retry-After unless configured.
+//   - A call that is refused for its bearer uses up none of the limit; one that is
+//     refused for anything else does. A minute is the last 60 s, see FixedWindow.
+//   - A body that is not one JSON object of strings in UTF-8, or is labelled
+//     otherwise, is a 400, as are a missing random and nationalId. A random or
+//     national id of another transaction is the 404 of an unknown one.
+//   - A person has 180 s, and the same request again starts another verification,
+//     see Lifetime and OneOpen.
+//   - Details before the approval are a 404; afterwards they stay.
+//   - A webhook is sent once, on the change to a terminal status.
 package nafathtest

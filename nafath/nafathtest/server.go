@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"fmt"
+	"mime"
 	"net/http"
 	"sync"
 	"time"
@@ -42,8 +43,12 @@ type Config struct {
 	Lifetime time.Duration
 	// TokenLifetime is the expires_in of tokens. Zero means one hour.
 	TokenLifetime time.Duration
-	// OneOpen refuses a second open transaction of the same person.
+	// OneOpen refuses a second open transaction of the same person, with 400 and
+	// the code that the service behind the provider is reported to use.
 	OneOpen bool
+	// Prefixes are the first digits of national ids that are accepted. Empty
+	// means "12", citizens and residents.
+	Prefixes string
 	// EnvelopeDetails wraps details in the envelope of the other calls.
 	EnvelopeDetails bool
 	// NumericRandom sends the code as a JSON number.
@@ -63,6 +68,7 @@ type Server struct {
 	tokens  map[string]time.Time
 	open    map[string]*transaction
 	byID    map[string]string // national id to its last transaction
+	order   []*transaction
 	people  map[string]nafath.Details
 	windows map[string]*window
 	codes   int
@@ -75,6 +81,9 @@ func NewServer(cfg Config) *Server {
 	}
 	if cfg.TokenLifetime == 0 {
 		cfg.TokenLifetime = defaultTokenLifetime
+	}
+	if cfg.Prefixes == "" {
+		cfg.Prefixes = "12"
 	}
 	s := &Server{
 		Server: kyctest.NewServer(kyctest.Options{InMemory: cfg.InMemory, Discard: cfg.Discard}),
@@ -94,17 +103,21 @@ func NewServer(cfg Config) *Server {
 	s.Handle("POST /ExtNafath/request", "request", s.guarded("request", s.request))
 	s.Handle("POST /ExtNafath/status", "status", s.guarded("status", s.status))
 	s.Handle("GET /ExtNafath/details/{transId}", "details", s.guarded("details", s.details))
+	for _, without := range []string{"GET /ExtNafath/details", "GET /ExtNafath/details/{$}"} {
+		s.Handle(without, "details", s.guarded("details", func(w http.ResponseWriter, _ *http.Request) { failNoTransID(w) }))
+	}
 	return s
 }
 
-// Close stops the fake and waits for webhooks that are on their way.
+// Close stops the fake and waits for webhooks that are on their way, their
+// delay included. What happens afterwards sends none.
 func (s *Server) Close() {
 	s.mu.Lock()
 	for _, tx := range s.open {
 		tx.stop()
 	}
 	s.mu.Unlock()
-	s.sender.wait()
+	s.sender.close()
 	s.Server.Close()
 }
 
@@ -138,7 +151,10 @@ func (s *Server) RevokeTokens() {
 func (s *Server) Limited(op string) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.windows[op].refused
+	if w := s.windows[op]; w != nil {
+		return w.refused
+	}
+	return 0 // an operation without a limit
 }
 
 // Spend uses up n calls of op's limit, as another process of the same tenant
@@ -146,22 +162,35 @@ func (s *Server) Limited(op string) int {
 func (s *Server) Spend(op string, n int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	w := s.windows[op]
 	for range n {
-		s.windows[op].take(time.Now())
+		if w == nil || !w.take(time.Now()) {
+			return
+		}
 	}
 }
 
+// token takes the credentials in the form alone, as documented. The errors are
+// those of RFC 6749; the provider documents none.
 func (s *Server) token(w http.ResponseWriter, r *http.Request) {
-	if err := r.ParseForm(); err != nil || r.PostForm.Get("grant_type") != "client_credentials" {
-		writeJSON(w, http.StatusBadRequest, map[string]string{"error": "unsupported_grant_type"})
+	refuse := func(status int, code string) { writeJSON(w, status, map[string]string{"error": code}) }
+	kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if kind != "application/x-www-form-urlencoded" || r.ParseForm() != nil || len(r.PostForm["grant_type"]) != 1 {
+		refuse(http.StatusBadRequest, "invalid_request")
 		return
 	}
-	id, secret := r.PostForm.Get("client_id"), r.PostForm.Get("client_secret")
-	if user, pass, basic := r.BasicAuth(); basic {
-		id, secret = user, pass
+	for _, values := range r.PostForm {
+		if len(values) > 1 {
+			refuse(http.StatusBadRequest, "invalid_request")
+			return
+		}
 	}
-	if id != ClientID || secret != ClientSecret {
-		writeJSON(w, http.StatusUnauthorized, map[string]string{"error": "invalid_client"})
+	switch {
+	case r.PostForm.Get("client_id") != ClientID || r.PostForm.Get("client_secret") != ClientSecret:
+		refuse(http.StatusUnauthorized, "invalid_client")
+		return
+	case r.PostForm.Get("grant_type") != "client_credentials":
+		refuse(http.StatusBadRequest, "unsupported_grant_type")
 		return
 	}
 	token := "fake-token-" + rand.Text()
@@ -179,10 +208,11 @@ func (s *Server) guarded(op string, h http.HandlerFunc) http.HandlerFunc {
 		now := time.Now()
 		s.mu.Lock()
 		expiry, known := s.tokens[bearer(r)]
-		allowed := known && now.Before(expiry) && s.windows[op].take(now)
+		living := known && now.Before(expiry)
+		allowed := living && s.windows[op].allow(now)
 		s.mu.Unlock()
 		switch {
-		case !known || !now.Before(expiry):
+		case !living:
 			fail(w, http.StatusUnauthorized, "Unauthorized")
 		case !allowed:
 			if after := s.config.RetryAfter; after > 0 {
@@ -217,6 +247,10 @@ func succeed(w http.ResponseWriter, result any) {
 
 func fail(w http.ResponseWriter, status int, message string) {
 	writeJSON(w, status, answer{StatusCode: status, Messages: []string{message}})
+}
+
+func failNoTransID(w http.ResponseWriter) {
+	fail(w, http.StatusBadRequest, "Bad Request - TransId is required")
 }
 
 func writeJSON(w http.ResponseWriter, status int, v any) {

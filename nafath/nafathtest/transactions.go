@@ -4,9 +4,11 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"fmt"
+	"io"
+	"mime"
 	"net/http"
-	"regexp"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/kyckit/kyckit/nafath"
@@ -16,6 +18,7 @@ import (
 // server's mutex.
 type transaction struct {
 	id, random, nationalID string
+	created                time.Time
 	status                 nafath.Status
 	deadline               time.Time
 	timer                  *time.Timer // sends the webhook of an expiry
@@ -35,7 +38,10 @@ func (t *transaction) current(now time.Time) nafath.Status {
 	return t.status
 }
 
-var nationalID = regexp.MustCompile(`^[12][0-9]{9}$`)
+// isNationalID reports whether id is ten digits, the first one of prefixes.
+func isNationalID(id, prefixes string) bool {
+	return len(id) == 10 && strings.Trim(id, "0123456789") == "" && strings.IndexByte(prefixes, id[0]) >= 0
+}
 
 func (s *Server) request(w http.ResponseWriter, r *http.Request) {
 	var in struct {
@@ -44,7 +50,7 @@ func (s *Server) request(w http.ResponseWriter, r *http.Request) {
 	if !readJSON(w, r, &in) {
 		return
 	}
-	if !nationalID.MatchString(in.NationalID) {
+	if !isNationalID(in.NationalID, s.config.Prefixes) {
 		fail(w, http.StatusUnprocessableEntity, "Invalid national ID")
 		return
 	}
@@ -58,12 +64,13 @@ func (s *Server) request(w http.ResponseWriter, r *http.Request) {
 	s.codes++
 	tx := &transaction{
 		id: rand.Text(), random: fmt.Sprintf("%02d", s.codes*37%100), nationalID: in.NationalID,
-		status: nafath.StatusWaiting, deadline: now.Add(s.config.Lifetime),
+		status: nafath.StatusWaiting, created: now, deadline: now.Add(s.config.Lifetime),
 	}
 	if s.config.NumericRandom {
 		tx.random = strconv.Itoa(10 + s.codes*37%90)
 	}
 	s.open[tx.id], s.byID[tx.nationalID] = tx, tx.id
+	s.order = append(s.order, tx)
 	if s.config.Webhook.URL != "" {
 		tx.timer = time.AfterFunc(s.config.Lifetime, func() { _ = s.set(tx.id, nafath.StatusExpired) })
 	}
@@ -85,8 +92,12 @@ func (s *Server) status(w http.ResponseWriter, r *http.Request) {
 	if !readJSON(w, r, &in) {
 		return
 	}
-	if in.TransID == "" {
-		fail(w, http.StatusBadRequest, "TransId is required")
+	switch {
+	case in.TransID == "":
+		failNoTransID(w)
+		return
+	case in.Random == "" || in.NationalID == "":
+		fail(w, http.StatusBadRequest, "Random and NationalId are required")
 		return
 	}
 	s.mu.Lock()
@@ -145,6 +156,19 @@ func (s *Server) person(tx *transaction) nafath.Details {
 	return d
 }
 
+// Transactions returns every verification that was started, in order: what the
+// people's phones were asked. It also has those whose answer was lost on the
+// way back.
+func (s *Server) Transactions() []nafath.Transaction {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := make([]nafath.Transaction, len(s.order))
+	for i, tx := range s.order {
+		out[i] = nafath.Transaction{TransID: tx.id, Random: tx.random, NationalID: tx.nationalID, CreatedAt: tx.created}
+	}
+	return out
+}
+
 // SetPerson makes details answer with d for this national id. An empty TransID
 // or IDNumber is filled in; another value is sent as it is, to test that a
 // client notices.
@@ -176,13 +200,17 @@ func (s *Server) Expire(transID string) error { return s.set(transID, nafath.Sta
 // Break ends the verification with StatusError.
 func (s *Server) Break(transID string) error { return s.set(transID, nafath.StatusError) }
 
-// SetStatus forces any status, a terminal one included, back to anything. Real
-// providers must not do this; clients must survive it.
+// SetStatus forces any status, a terminal one included, back to anything, for
+// another Lifetime and without a webhook. Real providers must not do this;
+// clients must survive it. An unknown transID changes nothing.
 func (s *Server) SetStatus(transID string, status nafath.Status) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if tx := s.open[transID]; tx != nil {
 		tx.status, tx.deadline = status, time.Now().Add(s.config.Lifetime)
+		if tx.timer != nil {
+			tx.timer.Reset(s.config.Lifetime)
+		}
 	}
 }
 
@@ -206,11 +234,22 @@ func (s *Server) set(transID string, status nafath.Status) error {
 	return nil
 }
 
-// readJSON demands a JSON object with string fields.
+// readJSON demands one JSON object in UTF-8, with string fields, that says what
+// it is.
 func readJSON(w http.ResponseWriter, r *http.Request, v any) bool {
-	if r.Header.Get("Content-Type") != "application/json" || json.NewDecoder(r.Body).Decode(v) != nil {
+	body, err := io.ReadAll(r.Body)
+	if err != nil || !isJSON(r.Header.Get("Content-Type")) || json.Unmarshal(body, v) != nil {
 		fail(w, http.StatusBadRequest, "The body must be JSON with string fields")
 		return false
 	}
 	return true
+}
+
+func isJSON(contentType string) bool {
+	if contentType == "application/json" {
+		return true // quickly, for simulations
+	}
+	kind, params, err := mime.ParseMediaType(contentType)
+	charset := params["charset"]
+	return err == nil && kind == "application/json" && (charset == "" || strings.EqualFold(charset, "utf-8"))
 }

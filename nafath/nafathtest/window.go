@@ -20,7 +20,16 @@ func newWindow(limit, def int, fixed bool) *window {
 	return &window{limit: limit, fixed: fixed, taken: make([]time.Time, max(limit, 0))}
 }
 
-// take reports whether one more call is allowed now.
+// allow counts a call, or its refusal.
+func (w *window) allow(now time.Time) bool {
+	ok := w.take(now)
+	if !ok {
+		w.refused++
+	}
+	return ok
+}
+
+// take counts a call if one more is allowed now, and reports whether it is.
 func (w *window) take(now time.Time) bool {
 	if w.limit < 0 {
 		return true
@@ -30,14 +39,12 @@ func (w *window) take(now time.Time) bool {
 			w.start, w.count = minute, 0
 		}
 		if w.count >= w.limit {
-			w.refused++
 			return false
 		}
 		w.count++
 		return true
 	}
 	if oldest := w.taken[w.next]; !oldest.IsZero() && now.Sub(oldest) < time.Minute {
-		w.refused++
 		return false
 	}
 	w.taken[w.next] = now
