@@ -7,7 +7,10 @@ import (
 
 // Claims remembers which deliveries were handled, so that each is handled
 // once. An implementation that several replicas share makes that hold for all
-// of them. It must be safe for concurrent use.
+// of them. It must be safe for concurrent use and honour ctx.
+//
+// A key may be of any length, hold any bytes and be personal, since a sender
+// chose it: store its hash, as the example does.
 type Claims interface {
 	// Claim takes the delivery with this key for the caller alone, for at most
 	// lease; after that another caller may have it. It returns an error that is
@@ -17,11 +20,15 @@ type Claims interface {
 	Claim(ctx context.Context, key string, lease time.Duration) (Claim, error)
 }
 
-// Claim is one delivery taken. Exactly one of its methods is called, once.
+// Claim is one delivery taken. One of its methods is called: Release once, or
+// Commit, up to three times while it fails. Neither is when the process dies:
+// the lease then ends by itself.
 type Claim interface {
 	// Commit records that the delivery was handled and keeps that knowledge for
-	// at least keep.
+	// at least keep. It does so too when the lease has ended and nobody else has
+	// claimed the delivery since.
 	Commit(ctx context.Context, keep time.Duration) error
-	// Release gives the delivery back, so that it can be claimed again.
+	// Release gives the delivery back, so that it can be claimed again. When the
+	// lease has ended it must not take the delivery from whoever has it now.
 	Release(ctx context.Context) error
 }

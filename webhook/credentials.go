@@ -23,9 +23,16 @@ import (
 // maxCredential limits a credential that a sender shows.
 const maxCredential = 4096
 
+// hasControl reports control characters, which arrive in no header. Usually it
+// is the line end of the file that the credential was read from.
+func hasControl(s string) bool {
+	return strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f })
+}
+
 // BasicConfig configures NewBasic.
 type BasicConfig struct {
-	// Username is the expected user name. It may not hold a colon.
+	// Username is the expected user name. It may not hold a colon. Neither it nor
+	// a password may hold control characters.
 	Username string
 	// Passwords are the accepted passwords. At least one; none empty.
 	Passwords []kyckit.Secret
@@ -33,15 +40,21 @@ type BasicConfig struct {
 
 // NewBasic returns an Authenticator for HTTP Basic authentication.
 func NewBasic(cfg BasicConfig) (Authenticator, error) {
-	if cfg.Username == "" || strings.Contains(cfg.Username, ":") {
-		return nil, invalid("basic", "Username must be set and free of colons")
+	if cfg.Username == "" || strings.Contains(cfg.Username, ":") || hasControl(cfg.Username) {
+		return nil, invalid("basic", "Username must be set and free of colons and control characters")
 	}
 	a := &staticAuth{name: "basic", refusals: newRefusals("basic"), hidden: []string{"Authorization"}}
 	for _, p := range cfg.Passwords {
-		if p.IsZero() {
+		pair := cfg.Username + ":" + p.Reveal()
+		switch {
+		case p.IsZero():
 			return nil, invalid("basic", "Passwords: a password is empty")
+		case hasControl(pair):
+			return nil, invalid("basic", "Passwords: a password holds a control character, such as a line end")
+		case len("Basic ")+base64.StdEncoding.EncodedLen(len(pair)) > maxCredential:
+			return nil, invalid("basic", "Passwords: a password is too long")
 		}
-		a.accept(cfg.Username + ":" + p.Reveal())
+		a.accept(pair)
 	}
 	if len(a.sums) == 0 {
 		return nil, invalid("basic", "Passwords is empty")
@@ -71,7 +84,8 @@ type APIKeyConfig struct {
 	// Prefix is what stands before the key, for example "Bearer ". It compares
 	// exactly.
 	Prefix string
-	// Keys are the accepted keys. At least one; none empty.
+	// Keys are the accepted keys. At least one; none empty, and without control
+	// characters or spaces around.
 	Keys []kyckit.Secret
 }
 
@@ -83,8 +97,14 @@ func NewAPIKey(cfg APIKeyConfig) (Authenticator, error) {
 	}
 	a := &staticAuth{name: "api-key", refusals: newRefusals("api-key"), hidden: []string{header}}
 	for _, k := range cfg.Keys {
-		if k.IsZero() {
+		value := cfg.Prefix + k.Reveal()
+		switch {
+		case k.IsZero():
 			return nil, invalid("api-key", "Keys: a key is empty")
+		case hasControl(value) || strings.TrimSpace(value) != value:
+			return nil, invalid("api-key", "Keys: a key or the Prefix cannot stand in a header, as with a space or line end around it")
+		case len(value) > maxCredential:
+			return nil, invalid("api-key", "Keys: a key is too long")
 		}
 		a.accept(k.Reveal())
 	}
@@ -127,8 +147,8 @@ func NewSecretPath(cfg SecretPathConfig) (Authenticator, error) {
 	}
 	a := &staticAuth{name: op, refusals: newRefusals(op)}
 	for _, t := range cfg.Tokens {
-		if token := t.Reveal(); len(token) < 16 || strings.ContainsAny(token, "/?#%") {
-			return nil, invalid(op, "Tokens: a token must be one path segment of at least 16 bytes")
+		if token := t.Reveal(); len(token) < 16 || len(token) > maxCredential || strings.ContainsAny(token, "/?#% ") || hasControl(token) {
+			return nil, invalid(op, "Tokens: a token must be one path segment of at least 16 bytes, without spaces or line ends")
 		}
 		a.accept(t.Reveal())
 	}

@@ -9,6 +9,7 @@ import (
 	"math"
 	"net"
 	"net/http"
+	"reflect"
 	"runtime/debug"
 	"slices"
 	"strconv"
@@ -46,10 +47,14 @@ const (
 func NewHandler(cfg HandlerConfig) (http.Handler, error) {
 	const op = "handler"
 	switch {
-	case cfg.Authenticate == nil:
+	case missing(cfg.Authenticate):
 		return nil, invalid(op, "Authenticate is required")
 	case cfg.Handle == nil:
 		return nil, invalid(op, "Handle is required")
+	case cfg.Claims != nil && missing(cfg.Claims):
+		return nil, invalid(op, "Claims is a nil pointer")
+	case cfg.Queue != nil && cfg.Queue.empty == nil:
+		return nil, invalid(op, "Queue was not made by NewQueue")
 	case cfg.MaxBody < 0:
 		return nil, invalid(op, "MaxBody is negative")
 	case cfg.HandleTimeout < 0, cfg.Keep < 0, cfg.Lease < 0, cfg.RetryAfter < 0:
@@ -87,6 +92,19 @@ func NewHandler(cfg HandlerConfig) (http.Handler, error) {
 	return &handler{
 		HandlerConfig: cfg, local: local, retryAfter: strconv.FormatInt(int64(retryAfter), 10),
 	}, nil
+}
+
+// missing reports whether an interface holds nothing that can be asked: nil, a
+// nil pointer, as a constructor returns it beside its error, or a nil function.
+func missing(v any) bool {
+	r := reflect.ValueOf(v)
+	switch r.Kind() { //nolint:exhaustive // others are never nil, or can be used all the same
+	case reflect.Invalid:
+		return true
+	case reflect.Pointer, reflect.Func:
+		return r.IsNil()
+	}
+	return false
 }
 
 func setDefault(d *time.Duration, value time.Duration) {

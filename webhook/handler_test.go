@@ -51,6 +51,10 @@ func TestHandlerConfigIsChecked(t *testing.T) {
 	handle := func(context.Context, *Delivery) error { return nil }
 	for name, cfg := range map[string]HandlerConfig{
 		"nothing": {}, "no handle": {Authenticate: accept()}, "no authenticator": {Handle: handle},
+		"nil certificate":  {Authenticate: (*ClientCert)(nil), Handle: handle},
+		"nil function":     {Authenticate: AuthenticatorFunc(nil), Handle: handle},
+		"nil claims":       {Authenticate: accept(), Handle: handle, Claims: (*memoryClaims)(nil)},
+		"queue of nobody":  {Authenticate: accept(), Handle: handle, Queue: &Queue{}},
 		"negative body":    {Authenticate: accept(), Handle: handle, MaxBody: -1},
 		"negative timeout": {Authenticate: accept(), Handle: handle, HandleTimeout: -1},
 		"bad method":       {Authenticate: accept(), Handle: handle, Methods: []string{"PO ST"}},
@@ -58,6 +62,7 @@ func TestHandlerConfigIsChecked(t *testing.T) {
 		_, err := NewHandler(cfg)
 		assert.ErrorIs(t, err, kyckit.ErrInvalid, name)
 	}
+	require.NoError(t, new(Queue).Shutdown(t.Context()))
 }
 
 func TestAnswers(t *testing.T) {

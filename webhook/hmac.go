@@ -117,7 +117,9 @@ func (s *Scheme) decodeSecret(secret kyckit.Secret) (key []byte, reason string) 
 			return nil, "Secrets: a secret is not base64"
 		}
 	default:
-		key = []byte(text)
+		if key = []byte(text); strings.TrimSpace(text) == "" {
+			key = nil
+		}
 	}
 	if len(key) == 0 {
 		return nil, "Secrets: a secret is empty"

@@ -218,6 +218,7 @@ func TestHMACConfigIsChecked(t *testing.T) {
 		"no scheme":    func(c *HMACConfig) { c.Scheme = Scheme{} },
 		"no secrets":   func(c *HMACConfig) { c.Secrets = nil },
 		"empty secret": func(c *HMACConfig) { c.Secrets = append(c.Secrets, kyckit.NewSecret("")) },
+		"blank secret": func(c *HMACConfig) { c.Secrets = append(c.Secrets, kyckit.NewSecret(" \n")) },
 		"zero secret":  func(c *HMACConfig) { c.Secrets = append(c.Secrets, kyckit.Secret{}) },
 		"only the prefix": func(c *HMACConfig) {
 			c.Scheme = StandardWebhooks()

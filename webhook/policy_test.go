@@ -2,6 +2,7 @@ package webhook
 
 import (
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -134,7 +135,24 @@ func TestStaticCredentials(t *testing.T) {
 		"empty password": func() (Authenticator, error) { return NewBasic(BasicConfig{Username: "a", Passwords: secret("x", "")}) },
 		"no header":      func() (Authenticator, error) { return NewAPIKey(APIKeyConfig{Keys: secret("x")}) },
 		"no key":         func() (Authenticator, error) { return NewAPIKey(APIKeyConfig{Header: "X"}) },
-		"empty key":      func() (Authenticator, error) { return NewAPIKey(APIKeyConfig{Header: "X", Keys: secret("")}) },
+		"line end":       func() (Authenticator, error) { return NewBasic(BasicConfig{Username: "a", Passwords: secret("x\n")}) },
+		"user's line":    func() (Authenticator, error) { return NewBasic(BasicConfig{Username: "a\n", Passwords: secret("x")}) },
+		"long password": func() (Authenticator, error) {
+			return NewBasic(BasicConfig{Username: "a", Passwords: secret(strings.Repeat("x", 4000))})
+		},
+		"key's line end": func() (Authenticator, error) { return NewAPIKey(APIKeyConfig{Header: "X", Keys: secret("x\n")}) },
+		"blank key":      func() (Authenticator, error) { return NewAPIKey(APIKeyConfig{Header: "X", Keys: secret(" ")}) },
+		"spaced key":     func() (Authenticator, error) { return NewAPIKey(APIKeyConfig{Header: "X", Keys: secret("x ")}) },
+		"bad prefix": func() (Authenticator, error) {
+			return NewAPIKey(APIKeyConfig{Header: "X", Prefix: "\x00", Keys: secret("x")})
+		},
+		"long key": func() (Authenticator, error) {
+			return NewAPIKey(APIKeyConfig{Header: "X", Keys: secret(strings.Repeat("x", 5000))})
+		},
+		"token's line end": func() (Authenticator, error) {
+			return NewSecretPath(SecretPathConfig{Prefix: "/x/", Tokens: secret("0123456789abcdef\n")})
+		},
+		"empty key": func() (Authenticator, error) { return NewAPIKey(APIKeyConfig{Header: "X", Keys: secret("")}) },
 		"no slash": func() (Authenticator, error) {
 			return NewSecretPath(SecretPathConfig{Prefix: "/x", Tokens: secret("0123456789abcdef")})
 		},
