@@ -18,5 +18,15 @@
 //	source, err := server.ClientCredentials(auth.Tuning{})
 //
 // The server is strict: a wrong content type, credentials sent twice or a
-// missing field is an error, so that a wrong client fails its tests.
+// missing field is an error, so that a wrong client fails its tests. It is no
+// provider in particular; the fakes of the providers have token calls of their
+// own. With Config.Options.InMemory it works inside a testing/synctest bubble.
+//
+// # What is documented and what is chosen
+//
+// The token call follows RFC 6749, and takes credentials in the form or as
+// Basic; a missing grant_type is unsupported_grant_type, credentials in the query
+// are invalid_request. The JSON call answers 422 for a missing field, 400 for a
+// body that is no JSON or is labelled otherwise, 401 for wrong credentials. The
+// login differs from FastAPI-Users in one point: it takes no multipart form.
 package authtest

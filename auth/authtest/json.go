@@ -3,6 +3,8 @@ package authtest
 import (
 	"encoding/json"
 	"errors"
+	"io"
+	"mime"
 	"net/http"
 	"strings"
 
@@ -21,8 +23,11 @@ func (s *Server) json(w http.ResponseWriter, r *http.Request) {
 	case http.MethodGet:
 		in.ClientID, in.ClientSecret = r.URL.Query().Get("clientId"), r.URL.Query().Get("clientSecret")
 	case http.MethodPost:
-		if r.URL.RawQuery != "" || !strings.HasPrefix(r.Header.Get("Content-Type"), "application/json") ||
-			json.NewDecoder(r.Body).Decode(&in) != nil {
+		body, err := io.ReadAll(r.Body)
+		kind, params, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
+		charset := params["charset"]
+		if err != nil || r.URL.RawQuery != "" || kind != "application/json" || charset != "" && !strings.EqualFold(charset, "utf-8") ||
+			json.Unmarshal(body, &in) != nil {
 			envelopeError(w, http.StatusBadRequest, "the request is not valid")
 			return
 		}

@@ -15,21 +15,26 @@ func (s *Server) login(w http.ResponseWriter, r *http.Request) {
 	if !isForm(r) || r.ParseForm() != nil {
 		r.PostForm = nil // a JSON body is no form: both fields are missing
 	}
+	last := func(field string) string { // of a field sent twice, the last counts
+		if v := r.PostForm[field]; len(v) > 0 {
+			return v[len(v)-1]
+		}
+		return ""
+	}
 	var missing []any
 	for _, field := range []string{"username", "password"} {
-		if r.PostForm.Get(field) == "" {
+		if last(field) == "" {
 			missing = append(missing, map[string]any{
 				"type": "missing", "loc": []any{"body", field}, "msg": "Field required", "input": nil,
 			})
 		}
 	}
-	if grant := r.PostForm.Get("grant_type"); grant != "" && grant != "password" {
+	if grant := last("grant_type"); grant != "" && grant != "password" {
 		missing = append(missing, map[string]any{
 			"type": "string_pattern_mismatch", "loc": []any{"body", "grant_type"},
 			"msg": "String should match pattern '^password$'", "input": grant, "ctx": map[string]any{"pattern": "^password$"},
 		})
 	}
-	last := func(field string) string { v := r.PostForm[field]; return v[len(v)-1] }
 	switch {
 	case len(missing) > 0:
 		answer(w, http.StatusUnprocessableEntity, map[string]any{"detail": missing})

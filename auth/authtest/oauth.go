@@ -37,6 +37,9 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request) {
 	}
 	switch {
 	case id != s.config.ClientID || secret != s.config.ClientSecret:
+		if r.Header.Get("Authorization") != "" {
+			w.Header().Set("WWW-Authenticate", `Basic realm="test"`)
+		}
 		fail(http.StatusUnauthorized, "invalid_client")
 	case r.PostForm.Get("grant_type") != "client_credentials":
 		fail(http.StatusBadRequest, "unsupported_grant_type")

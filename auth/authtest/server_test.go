@@ -65,11 +65,16 @@ func TestTheServerRefusesWrongClients(t *testing.T) {
 		{"POST", s.JSONURL(), form, `clientId=test-client`, 400, `"status":false`},
 		{"POST", s.JSONURL() + "?clientId=test-client", "application/json", `{}`, 400, `"status":false`},
 		{"GET", s.JSONURL() + "?clientId=test-client&clientSecret=test-secret", "", "", 200, `"responseCode":0`},
+		{"POST", s.JSONURL(), "application/jsonp", `{"clientId":"test-client","clientSecret":"test-secret"}`, 400, `"status":false`},
+		{"POST", s.JSONURL(), "application/json; charset=utf-16", `{"clientId":"test-client","clientSecret":"test-secret"}`, 400, `"status":false`},
+		{"POST", s.JSONURL(), "application/json", `{"clientId":"test-client","clientSecret":"test-secret"}{}`, 400, `"status":false`},
 		{"PUT", s.JSONURL(), "application/json", `{}`, 405, `"status":false`},
 		{"POST", s.LoginURL(), form, login, 200, `"token_type":"bearer"`},
 		{"POST", s.LoginURL(), form, login + "&grant_type=password&extra=1", 200, `"access_token"`},
 		{"POST", s.LoginURL(), form, strings.Replace(login, "tester", "TESTER", 1), 200, `"access_token"`},
 		{"POST", s.LoginURL(), form, "password=x&" + login + "&password=test-password", 200, `"access_token"`},
+		{"POST", s.LoginURL(), form, "username=&password=&" + login, 200, `"access_token"`},
+		{"POST", s.LoginURL(), form, login + "&password=", 422, `"loc":["body","password"]`},
 		{"POST", s.LoginURL(), form, "username=tester%40example.test&password=wrong", 400, `{"detail":"LOGIN_BAD_CREDENTIALS"}`},
 		{"POST", s.LoginURL(), form, "username=tester%40example.test&password=", 422, `"loc":["body","password"]`},
 		{"POST", s.LoginURL(), form, login + "&grant_type=client_credentials", 422, `"loc":["body","grant_type"]`},
@@ -86,7 +91,9 @@ func TestTheServerRefusesWrongClients(t *testing.T) {
 	_, body := send(t, s, "POST", s.TokenURL(), form, "grant_type=client_credentials&client_id=test-client&client_secret=test-secret",
 		"Authorization", "Basic dGVzdC1jbGllbnQ6dGVzdC1zZWNyZXQ=")
 	assert.Contains(t, body, "invalid_request", "credentials in two places")
-	resp, _ := send(t, s, "POST", s.TokenURL(), form, "grant_type=client_credentials", "Authorization", "Basic dGVzdC1jbGllbnQ6dGVzdC1zZWNyZXQ=")
+	resp, _ := send(t, s, "POST", s.TokenURL(), form, "grant_type=client_credentials", "Authorization", "Basic eDp5")
+	assert.Equal(t, `401 Basic realm="test"`, fmt.Sprint(resp.StatusCode, " ", resp.Header.Get("WWW-Authenticate")))
+	resp, _ = send(t, s, "POST", s.TokenURL(), form, "grant_type=client_credentials", "Authorization", "Basic dGVzdC1jbGllbnQ6dGVzdC1zZWNyZXQ=")
 	assert.Equal(t, 200, resp.StatusCode)
 }
 
