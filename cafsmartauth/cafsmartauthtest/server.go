@@ -3,8 +3,11 @@ package cafsmartauthtest
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"maps"
+	"mime"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -36,11 +39,8 @@ type Config struct {
 	Options kyctest.Options
 }
 
-// Server is a fake of the provider's two calls. As the provider documents, it
-// answers 401 to a bearer that is missing, expired or signed with another
-// secret. It is stricter where the documents are silent, so that mistakes show:
-// it refuses CPFs that are not 11 digits, bare or punctuated, unknown fields,
-// and tokens without exp.
+// Server is a fake of the provider's two calls, see the package's documentation
+// for what it refuses.
 //
 // All methods are safe for concurrent use.
 type Server struct {
@@ -162,10 +162,8 @@ func (s *Server) identity(w http.ResponseWriter, r *http.Request) {
 	if !s.authorized(w, r) {
 		return
 	}
-	var in Identity
-	d := json.NewDecoder(r.Body)
-	d.DisallowUnknownFields()
-	if d.Decode(&in) != nil || in.Name == "" || in.ImageURL == "" || !cpfForm(in.PersonID) {
+	in, ok := readIdentity(r)
+	if !ok {
 		s.answer(w, http.StatusBadRequest, nil)
 		return
 	}
@@ -183,6 +181,36 @@ func (s *Server) answer(w http.ResponseWriter, status int, fields map[string]any
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
 	_ = json.NewEncoder(w).Encode(body)
+}
+
+// readIdentity reads a body that is one JSON object in UTF-8, says so, and has
+// no field that is unknown, missing or of a wrong form.
+func readIdentity(r *http.Request) (in Identity, ok bool) {
+	kind, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if charset := params["charset"]; err != nil || kind != "application/json" || charset != "" && !strings.EqualFold(charset, "utf-8") {
+		return in, false
+	}
+	d := json.NewDecoder(r.Body)
+	d.DisallowUnknownFields()
+	if d.Decode(&in) != nil {
+		return in, false
+	}
+	if _, err := d.Token(); err != io.EOF {
+		return in, false
+	}
+	image, err := url.Parse(in.ImageURL)
+	return in, err == nil && (image.Scheme == "https" || image.Scheme == "http") && image.Host != "" &&
+		in.Name != "" && cpfForm(in.PersonID) && phoneForm(in.Phone)
+}
+
+// phoneForm reports whether raw is absent, or digits in quotes or bare: the
+// documents show both.
+func phoneForm(raw json.RawMessage) bool {
+	text := string(raw)
+	if strings.HasPrefix(text, `"`) {
+		text = strings.Trim(text, `"`) // JSON already, so the quotes are two
+	}
+	return text == "" || digits(text) == text
 }
 
 // cpfForm reports whether s is a CPF, bare or punctuated.
