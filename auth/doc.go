@@ -23,6 +23,9 @@
 // credentials: with 10,000 callers and no token there is still one exchange. A
 // Cache owns no goroutine at rest; [Cache.Close] ends an exchange in flight.
 //
+// A Cache keeps the credentials that it was made with; the example of [Source]
+// changes them without a restart.
+//
 // # Retries
 //
 // While a token lives nobody waits: it is replaced in the background, at most
