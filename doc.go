@@ -10,7 +10,8 @@
 //	auth           obtain, cache, attach and mint tokens
 //
 // Each has a fake to test against, named after it: nafathtest, facekitest,
-// cafsmartauthtest, kycjwttest, webhooktest, authtest.
+// cafsmartauthtest, kycjwttest, webhooktest, authtest. Package kyctest holds what
+// they share: faults on demand, a record of what arrived, virtual time.
 //
 // # What holds everywhere
 //

@@ -7,7 +7,8 @@ import (
 
 // Claims remembers which deliveries were handled, so that each is handled
 // once. An implementation that several replicas share makes that hold for all
-// of them. It must be safe for concurrent use and honour ctx.
+// of them. It must be safe for concurrent use and honour ctx, which gives each
+// call at most 5 s.
 //
 // A key may be of any length, hold any bytes and be personal, since a sender
 // chose it: store its hash, as the example does.
