@@ -25,6 +25,10 @@ const (
 
 	maxLimit = 100_000
 
+	// maxSpan bounds times given by callers, far above any that means something,
+	// so that no sum of times overflows.
+	maxSpan = 100 * 365 * 24 * time.Hour
+
 	// Checks in flight: half of the limit a minute, which are those of 30 s, so
 	// that checks which hang until they time out leave room for others.
 	leastFlight = 32
@@ -102,6 +106,7 @@ func (cfg PollerConfig) validate() (PollerConfig, error) {
 	case cfg.Timeout == 0:
 		cfg.Timeout = defaultTimeout
 	}
+	cfg.Timeout, cfg.MinInterval = min(cfg.Timeout, maxSpan), min(cfg.MinInterval, maxSpan)
 	if cfg.MinInterval == 0 {
 		cfg.MinInterval = min(defaultMinInterval, cfg.Timeout)
 	}

@@ -1,6 +1,8 @@
 package nafath_test
 
 import (
+	"context"
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -37,4 +39,33 @@ func TestPollerConfigIsChecked(t *testing.T) {
 	poller, err := nafath.NewPoller(nafath.PollerConfig{Client: client, Timeout: time.Second})
 	require.NoError(t, err, "a default gives way to what was asked for")
 	require.NoError(t, poller.Close())
+}
+
+func TestPollerSurvivesHugeTimes(t *testing.T) {
+	for name, change := range map[string]func(*nafath.PollerConfig){
+		"timeout":  func(c *nafath.PollerConfig) { c.Timeout = math.MaxInt64 },
+		"interval": func(c *nafath.PollerConfig) { c.Timeout, c.MinInterval = math.MaxInt64, math.MaxInt64 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			inTenant(t, nafathtest.Config{Lifetime: time.Hour}, change, func(t *testing.T, tt tenant) {
+				for _, created := range []time.Time{time.Now(), {}, time.Unix(0, 0), time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)} {
+					tx := tt.create(t, citizen)
+					tx.CreatedAt = created
+					before := tt.Count("status")
+					ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+					_, err := tt.poller.Wait(ctx, tx)
+					cancel()
+					require.ErrorIs(t, err, context.DeadlineExceeded, "it is far from its end")
+					assert.Equal(t, name == "timeout", tt.Count("status") > before)
+				}
+			})
+		})
+	}
+	inTenant(t, nafathtest.Config{Lifetime: time.Hour}, nil, func(t *testing.T, tt tenant) {
+		tx := tt.create(t, citizen)
+		tx.CreatedAt = time.Date(1, 1, 2, 0, 0, 0, 0, time.UTC)
+		_, err := tt.poller.Wait(t.Context(), tx)
+		require.ErrorIs(t, err, nafath.ErrTimeout)
+		assert.Equal(t, 1, tt.Count("status"))
+	})
 }

@@ -145,7 +145,7 @@ func (p *state) add(tx Transaction) *entry {
 	now := p.now()
 	age := time.Duration(0)
 	if !tx.CreatedAt.IsZero() {
-		age = max(0, time.Since(tx.CreatedAt))
+		age = min(max(0, time.Since(tx.CreatedAt)), maxSpan)
 	}
 	e := &entry{tx: tx}
 	e.item = p.sched.Add(now, age, p.cfg.Timeout-age, e)

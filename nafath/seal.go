@@ -64,6 +64,9 @@ func NewSealer(keys ...kyckit.Secret) (*Sealer, error) {
 
 // Seal returns tx encrypted, as printable text. Two calls give different text.
 func (s *Sealer) Seal(tx Transaction) (string, error) {
+	if s == nil || s.seal == nil {
+		return "", errSealer("seal")
+	}
 	plain, err := json.Marshal(tx)
 	if err != nil {
 		return "", transport.InputError(provider, "seal", "the transaction cannot be encoded")
@@ -75,6 +78,9 @@ func (s *Sealer) Seal(tx Transaction) (string, error) {
 // *kyckit.Error of kind ErrInvalid when the text was changed, is no sealed
 // transaction, or was sealed under another key.
 func (s *Sealer) Open(sealed string) (Transaction, error) {
+	if s == nil || s.open == nil {
+		return Transaction{}, errSealer("open")
+	}
 	encoded, ok := strings.CutPrefix(sealed, sealPrefix)
 	// The decoder skips line breaks, which Seal never writes.
 	if !ok || len(sealed) > maxSealedSize || strings.ContainsAny(encoded, "\r\n") {
@@ -93,6 +99,10 @@ func (s *Sealer) Open(sealed string) (Transaction, error) {
 		return Transaction{}, errSealed()
 	}
 	return tx, nil
+}
+
+func errSealer(op string) *kyckit.Error {
+	return transport.InputError(provider, op, "the Sealer was not made by NewSealer")
 }
 
 func errSealed() *kyckit.Error {

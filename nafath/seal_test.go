@@ -58,6 +58,12 @@ func TestSealerKeys(t *testing.T) {
 		_, err := nafath.NewSealer(keys...)
 		require.ErrorIs(t, err, kyckit.ErrInvalid)
 	}
+	for _, s := range []*nafath.Sealer{nil, {}} {
+		_, err := s.Seal(sample)
+		require.ErrorIs(t, err, kyckit.ErrInvalid)
+		_, err = s.Open("nafath1.AAAA")
+		require.ErrorIs(t, err, kyckit.ErrInvalid)
+	}
 }
 
 func FuzzOpen(f *testing.F) {
