@@ -67,6 +67,7 @@ func TestNothingPersonalIsPrinted(t *testing.T) {
 		record.Device.Detected.Client, record.Device.Detected.Device, record.Selfie, record.Summary, record.Documents[0].FaceMatch,
 		event, &event, link, &link, verify, &verify, verify.Selfie, verify.Documents, create, filter, &filter,
 		faceki.WorkflowRules{CallbackURL: url},
+		faceki.Theme{LogoImage: url, ImageURLs: []string{url}},
 		cfg, &cfg, client, *client,
 	}
 

@@ -83,6 +83,13 @@ func (WorkflowRules) Format(f fmt.State, _ rune) { redact.Format(f, "faceki.Work
 // LogValue implements slog.LogValuer: nothing of the rules is logged.
 func (WorkflowRules) LogValue() slog.Value { return redact.Value("faceki.WorkflowRules") }
 
+// Format implements fmt.Formatter: nothing of the theme is printed, whose images
+// may have signed addresses.
+func (Theme) Format(f fmt.State, _ rune) { redact.Format(f, "faceki.Theme") }
+
+// LogValue implements slog.LogValuer: nothing of the theme is logged.
+func (Theme) LogValue() slog.Value { return redact.Value("faceki.Theme") }
+
 // UnmarshalJSON reads rules. Only what is no object is an error.
 func (w *WorkflowRules) UnmarshalJSON(data []byte) error {
 	var out WorkflowRules

@@ -61,6 +61,8 @@ func TestNothingLeaksFromValues(t *testing.T) {
 		kycjwt.DownloadLink{URL: kyckit.NewSecret(planted), Raw: raw},
 		kycjwt.Answer{QuestionID: planted, Text: new(planted), OptionIDs: []string{planted}},
 		kycjwt.Questionnaire{Name: planted, Raw: raw},
+		kycjwt.QuestionnaireData{Questions: []kycjwt.Question{{Label: planted, Value: raw}}},
+		kycjwt.Question{Label: planted, Value: raw},
 		kycjwt.Webhook{URL: planted, PublicKey: planted, Raw: raw},
 		event, &event, event.IDVResult, event.IDVResult.Messages[0],
 		kycjwt.QuestionnaireRequired{Reason: planted, PendingQuestionnaireIDs: []string{planted}},

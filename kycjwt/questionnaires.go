@@ -68,6 +68,18 @@ func (Questionnaire) Format(f fmt.State, _ rune) { redact.Format(f, "kycjwt.Ques
 // LogValue implements slog.LogValuer.
 func (Questionnaire) LogValue() slog.Value { return redact.Value("kycjwt.Questionnaire") }
 
+// Format implements fmt.Formatter and shows the type's name only.
+func (QuestionnaireData) Format(f fmt.State, _ rune) { redact.Format(f, "kycjwt.QuestionnaireData") }
+
+// LogValue implements slog.LogValuer.
+func (QuestionnaireData) LogValue() slog.Value { return redact.Value("kycjwt.QuestionnaireData") }
+
+// Format implements fmt.Formatter and shows the type's name only.
+func (Question) Format(f fmt.State, _ rune) { redact.Format(f, "kycjwt.Question") }
+
+// LogValue implements slog.LogValuer.
+func (Question) LogValue() slog.Value { return redact.Value("kycjwt.Question") }
+
 // Questionnaire reads one questionnaire with its questions.
 func (c *Client) Questionnaire(ctx context.Context, id string) (*Questionnaire, error) {
 	return fetch[Questionnaire](ctx, c, Request{
