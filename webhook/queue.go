@@ -26,9 +26,10 @@ type QueueConfig struct {
 	// to MaxWait. Zero means 1 s and 30 s.
 	MinWait, MaxWait time.Duration
 	// OnFailure, if set, is called for a delivery that is given up: after the
-	// last try, for one that is ErrMalformed, or when the context of Shutdown
-	// ends. Its sender was told that it arrived, so this is the last chance to
-	// keep it. It must be safe for concurrent use.
+	// last try, for one that is ErrMalformed, or, with an error that is
+	// context.Canceled, when the context of Shutdown ends. Its sender was told
+	// that it arrived, so this is the last chance to keep it. It must be safe for
+	// concurrent use.
 	OnFailure func(context.Context, *Delivery, error)
 }
 
@@ -141,7 +142,7 @@ func (q *Queue) abort() {
 	}
 	q.mu.Unlock()
 	for _, j := range rest {
-		q.failed(j, context.Canceled)
+		q.failed(j, errCutShort())
 	}
 	var released sync.WaitGroup // at once, since a store may be slow
 	for _, j := range rest {
@@ -269,7 +270,7 @@ func (q *Queue) checkEmpty() {
 // run handles a job once and returns the wait until its next try, zero when
 // there is none.
 func (q *Queue) run(j *job, ctx *handleContext, aborted bool) time.Duration {
-	err := context.Canceled
+	var err error = errCutShort()
 	if !aborted {
 		j.attempts++
 		finished := false
@@ -297,6 +298,13 @@ func (q *Queue) run(j *job, ctx *handleContext, aborted bool) time.Duration {
 	j.release(j.ctx)
 	q.failed(j, err)
 	return 0
+}
+
+// errCutShort is why a delivery that Shutdown had no time for is given up.
+func errCutShort() *kyckit.Error {
+	return &kyckit.Error{
+		Provider: provider, Op: "queue", Kind: kyckit.ErrUnavailable, Reason: "given up by a shutdown", Err: context.Canceled,
+	}
 }
 
 // failed reports a job that is given up.

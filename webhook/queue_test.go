@@ -1,9 +1,11 @@
 package webhook
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"runtime"
 	"strconv"
 	"strings"
@@ -131,6 +133,27 @@ func TestQueueShutdownTimesOut(t *testing.T) {
 		require.ErrorIs(t, q.Shutdown(ctx), context.DeadlineExceeded)
 		require.NoError(t, q.Shutdown(context.Background()))
 		assert.EqualValues(t, 4, failed.Load())
+	})
+}
+
+// TestQueueSaysThatAShutdownGaveUp: an operator who reads the log alone must
+// know why.
+func TestQueueSaysThatAShutdownGaveUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		q := newQueue(t, QueueConfig{Workers: 1})
+		h := newHandler(t, HandlerConfig{Queue: q, Logger: slog.New(slog.NewTextHandler(&log, nil)), Handle: func(context.Context, *Delivery) error {
+			time.Sleep(time.Second)
+			return nil
+		}})
+		for i := range 2 {
+			require.Equal(t, 200, post(h, strconv.Itoa(i)).Code)
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), time.Millisecond)
+		defer cancel()
+		require.ErrorIs(t, q.Shutdown(ctx), context.DeadlineExceeded)
+		require.NoError(t, q.Shutdown(context.Background()))
+		assert.Equal(t, 1, strings.Count(log.String(), "given up by a shutdown"), log.String())
 	})
 }
 
