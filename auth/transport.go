@@ -13,7 +13,8 @@ import (
 )
 
 // NewTransport returns a RoundTripper that sends a bearer token from src with
-// every request. Nil base means http.DefaultTransport; with a nil src every request fails.
+// every request. Nil base means http.DefaultTransport; with a nil src every
+// request fails.
 //
 // A 401 drops the token if src has a method Invalidate(Token), as [Cache] has,
 // and the request is sent once more with a new one; all requests that were

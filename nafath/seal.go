@@ -27,9 +27,10 @@ const (
 	maxSealedSize = 64 << 10
 )
 
-// NewSealer returns a Sealer. Each key is 32 random bytes. The first key seals,
-// every key opens: to rotate, put the new one in front and drop the old one
-// when no transaction is open under it.
+// NewSealer returns a Sealer. Each key is 32 random bytes, not their base64 or
+// hex. The first key seals, every key opens: to rotate, put the new one in front
+// and drop the old one when no transaction is open under it. The error is a
+// *kyckit.Error of kind ErrInvalid.
 func NewSealer(keys ...kyckit.Secret) (*Sealer, error) {
 	if len(keys) == 0 {
 		return nil, transport.ConfigError(provider, "keys", "must hold at least one")

@@ -30,7 +30,7 @@ type HandlerConfig struct {
 	Key func(*Delivery) string
 	// OrderKey, if set, names what a delivery is about, such as a transaction:
 	// deliveries with the same non-empty order key are handled one after the
-	// other in the order in which they were claimed.
+	// other in the order in which this process claimed them.
 	OrderKey func(*Delivery) string
 	// MaxBody is the longest body in bytes. Zero means 1 MiB.
 	MaxBody int64
