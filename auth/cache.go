@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -140,19 +141,13 @@ func newCache(cfg CacheConfig, attempts int) (*Cache, error) {
 	c := &Cache{
 		base:    time.Now(),
 		fetch:   cfg.Source.Token,
-		early:   cfg.Tuning.Early,
-		timeout: cfg.Tuning.Timeout,
+		early:   cmp.Or(cfg.Tuning.Early, defaultEarly),
+		timeout: cmp.Or(cfg.Tuning.Timeout, defaultTimeout),
 		logger:  cfg.Tuning.Logger,
 		onEvent: cfg.Tuning.OnEvent,
 		pace:    newPace(),
 
 		attempts: attempts,
-	}
-	if c.early == 0 {
-		c.early = defaultEarly
-	}
-	if c.timeout == 0 {
-		c.timeout = defaultTimeout
 	}
 	return c, nil
 }

@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -76,16 +77,11 @@ func newExchange(cfg exchangeConfig) (*Cache, error) {
 	h := cfg.http
 	h.Middleware = nil // it would see the credentials
 	attempts := h.Retry.MaxAttempts
-	switch {
-	case attempts < 0:
+	if attempts < 0 {
 		return nil, transport.ConfigError(cfg.provider, "HTTP.Retry.MaxAttempts", "must not be negative")
-	case attempts == 0:
-		attempts = defaultAttempts
 	}
 	h.Retry = kyckit.Retry{MaxAttempts: 1} // the cache paces the attempts
-	if h.MaxResponseBytes == 0 {
-		h.MaxResponseBytes = maxExchangeBytes
-	}
+	h.MaxResponseBytes = cmp.Or(h.MaxResponseBytes, maxExchangeBytes)
 	client, err := transport.New(transport.Config{
 		Provider: cfg.provider, BaseURL: u.Scheme + "://" + u.Host, BaseURLField: cfg.field, HTTP: h, Explain: cfg.explain,
 	})
@@ -97,7 +93,7 @@ func newExchange(cfg exchangeConfig) (*Cache, error) {
 			client: client, method: cfg.method, path: path, prepare: cfg.prepare, decode: cfg.decode, fallback: cfg.fallback,
 		},
 		Tuning: cfg.tuning,
-	}, attempts)
+	}, cmp.Or(attempts, defaultAttempts))
 }
 
 func (x *exchange) Token(ctx context.Context) (Token, error) {

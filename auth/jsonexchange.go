@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"maps"
@@ -65,16 +66,10 @@ type JSONExchangeConfig struct {
 // is sent until the first token is needed. The errors of Token follow the HTTP
 // status and what Decode says.
 func NewJSONExchange(cfg JSONExchangeConfig) (*Cache, error) {
-	name := cfg.Provider
-	if name == "" {
-		name = provider
-	}
-	method := cfg.Method
-	switch {
-	case method == "" && cfg.LegacyQueryCredentials:
-		method = http.MethodGet
-	case method == "":
-		method = http.MethodPost
+	name := cmp.Or(cfg.Provider, provider)
+	method := cmp.Or(cfg.Method, http.MethodPost)
+	if cfg.LegacyQueryCredentials {
+		method = cmp.Or(cfg.Method, http.MethodGet)
 	}
 	switch {
 	case len(cfg.Fields) == 0:

@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"cmp"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
@@ -50,10 +51,7 @@ type Minter struct {
 
 // NewMinter returns a Minter.
 func NewMinter(cfg MinterConfig) (*Minter, error) {
-	maxTTL := cfg.MaxTTL
-	if maxTTL == 0 {
-		maxTTL = defaultMaxTTL
-	}
+	maxTTL := cmp.Or(cfg.MaxTTL, defaultMaxTTL)
 	switch {
 	case strings.TrimSpace(cfg.Secret.Reveal()) == "":
 		return nil, transport.ConfigError(provider, "Secret", "is required")

@@ -1,6 +1,7 @@
 package cafsmartauth
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -82,9 +83,9 @@ type Client struct {
 // New returns a Client. A bad setting is a *kyckit.Error of kind
 // [kyckit.ErrInvalid] that names the field. New makes no calls.
 func New(cfg Config) (*Client, error) {
-	maxTTL := orDefault(cfg.MaxTTL, defaultMaxTTL)
-	callTTL := orDefault(cfg.CallTTL, min(defaultCallTTL, max(maxTTL, minCallTTL)))
-	leeway := orDefault(cfg.Leeway, defaultLeeway)
+	maxTTL := cmp.Or(cfg.MaxTTL, defaultMaxTTL)
+	callTTL := cmp.Or(cfg.CallTTL, min(defaultCallTTL, max(maxTTL, minCallTTL)))
+	leeway := cmp.Or(cfg.Leeway, defaultLeeway)
 	switch {
 	case strings.TrimSpace(cfg.ClientID) == "":
 		return nil, transport.ConfigError(provider, "ClientID", "is required")
@@ -118,7 +119,7 @@ func New(cfg Config) (*Client, error) {
 	}
 	calls, err := transport.New(transport.Config{
 		Provider:  provider,
-		BaseURL:   orDefault(cfg.BaseURL, ProductionURL),
+		BaseURL:   cmp.Or(cfg.BaseURL, ProductionURL),
 		HTTP:      cfg.HTTP,
 		Authorize: func(base http.RoundTripper) http.RoundTripper { return auth.NewTransport(base, tokens) },
 	})
@@ -159,11 +160,3 @@ func (*Client) Format(f fmt.State, _ rune) { redact.Format(f, "cafsmartauth.Clie
 
 // LogValue implements slog.LogValuer with a redacted form.
 func (*Client) LogValue() slog.Value { return redact.Value("cafsmartauth.Client") }
-
-func orDefault[T comparable](v, def T) T {
-	var zero T
-	if v == zero {
-		return def
-	}
-	return v
-}

@@ -1,6 +1,7 @@
 package faceki
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -101,9 +102,7 @@ func (p Paths) validate(mode TokenMode) (Paths, error) {
 		{"Paths.SearchByFace", &p.SearchByFace, "/api/v3/kyc_verification/search-by-face"},
 		{"Paths.WorkflowRules", &p.WorkflowRules, "/api/v3/workflows/rules"},
 	} {
-		if *f.value == "" {
-			*f.value = f.def
-		}
+		*f.value = cmp.Or(*f.value, f.def)
 		if err := transport.CheckPath(provider, f.name, *f.value, 0); err != nil {
 			return p, err
 		}
@@ -123,10 +122,7 @@ type Client struct {
 // New validates cfg and returns a Client. Nothing is sent until the first call.
 // The error is a *kyckit.Error of kind ErrInvalid that names the field.
 func New(cfg Config) (*Client, error) {
-	if cfg.BaseURL == "" {
-		cfg.BaseURL = defaultBaseURL
-	}
-	base, err := transport.CheckURL(provider, "BaseURL", cfg.BaseURL)
+	base, err := transport.CheckURL(provider, "BaseURL", cmp.Or(cfg.BaseURL, defaultBaseURL))
 	if err != nil {
 		return nil, err
 	}
@@ -163,11 +159,7 @@ func New(cfg Config) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	maxImage := cfg.MaxImageBytes
-	if maxImage == 0 {
-		maxImage = defaultMaxImageBytes
-	}
-	return &Client{http: c, paths: cfg.Paths, maxImage: maxImage, buffer: cfg.BufferReaders}, nil
+	return &Client{http: c, paths: cfg.Paths, maxImage: cmp.Or(cfg.MaxImageBytes, defaultMaxImageBytes), buffer: cfg.BufferReaders}, nil
 }
 
 // Format implements fmt.Formatter: nothing of the client is printed.

@@ -1,6 +1,7 @@
 package kycjwt
 
 import (
+	"cmp"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -114,10 +115,7 @@ func New(cfg Config) (*Client, error) {
 	if err != nil {
 		return nil, ownError(err)
 	}
-	c := &Client{prefix: prefix, entitlements: cfg.EntitlementLists, maxPages: cfg.MaxPages}
-	if c.maxPages == 0 {
-		c.maxPages = defaultMaxPages
-	}
+	c := &Client{prefix: prefix, entitlements: cfg.EntitlementLists, maxPages: cmp.Or(cfg.MaxPages, defaultMaxPages)}
 	c.http, err = transport.New(transport.Config{
 		Provider:  provider,
 		BaseURL:   base,

@@ -2,6 +2,7 @@ package nafath
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -92,9 +93,7 @@ func (p Paths) validate() (Paths, error) {
 		{"Paths.Status", &p.Status, "/ExtNafath/status", 0},
 		{"Paths.Details", &p.Details, "/ExtNafath/details/{transId}", 1},
 	} {
-		if *f.value == "" {
-			*f.value = f.def
-		}
+		*f.value = cmp.Or(*f.value, f.def)
 		if err := transport.CheckPath(provider, f.name, *f.value, f.ids); err != nil {
 			return p, err
 		}

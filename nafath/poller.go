@@ -1,6 +1,7 @@
 package nafath
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"hash/maphash"
@@ -91,9 +92,7 @@ func (cfg PollerConfig) validate() (PollerConfig, error) {
 		{"Limits.Details", &cfg.Limits.Details, documentedDetails},
 		{"Remember", &cfg.Remember, defaultRemember},
 	} {
-		if *f.value == 0 {
-			*f.value = f.def
-		}
+		*f.value = cmp.Or(*f.value, f.def)
 		if *f.value < 0 || f.name != "Remember" && *f.value > maxLimit {
 			return cfg, transport.ConfigError(provider, f.name, fmt.Sprintf("must be between 1 and %d", maxLimit))
 		}
@@ -103,13 +102,9 @@ func (cfg PollerConfig) validate() (PollerConfig, error) {
 		return cfg, transport.ConfigError(provider, "Timeout", "must not be negative")
 	case cfg.MinInterval < 0:
 		return cfg, transport.ConfigError(provider, "MinInterval", "must not be negative")
-	case cfg.Timeout == 0:
-		cfg.Timeout = defaultTimeout
 	}
-	cfg.Timeout, cfg.MinInterval = min(cfg.Timeout, maxSpan), min(cfg.MinInterval, maxSpan)
-	if cfg.MinInterval == 0 {
-		cfg.MinInterval = min(defaultMinInterval, cfg.Timeout)
-	}
+	cfg.Timeout = min(cmp.Or(cfg.Timeout, defaultTimeout), maxSpan)
+	cfg.MinInterval = min(cmp.Or(cfg.MinInterval, min(defaultMinInterval, cfg.Timeout)), maxSpan)
 	if cfg.MinInterval > cfg.Timeout {
 		return cfg, transport.ConfigError(provider, "MinInterval", "must not exceed Timeout")
 	}

@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
@@ -247,8 +248,8 @@ func (cfg ClientCertConfig) normalise() (ClientCertConfig, error) {
 	case cfg.WarnBefore < 0:
 		return cfg, invalid(opCert, "WarnBefore is negative")
 	}
-	setDefault(&cfg.PollInterval, defaultPoll)
-	setDefault(&cfg.WarnBefore, defaultWarning)
+	cfg.PollInterval = cmp.Or(cfg.PollInterval, defaultPoll)
+	cfg.WarnBefore = cmp.Or(cfg.WarnBefore, defaultWarning)
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}

@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -63,9 +64,7 @@ func NewHandler(cfg HandlerConfig) (http.Handler, error) {
 	if cfg.Claims == nil {
 		cfg.Claims = NewMemoryClaims(MemoryClaimsConfig{})
 	}
-	if cfg.MaxBody == 0 {
-		cfg.MaxBody = defaultMaxBody
-	}
+	cfg.MaxBody = cmp.Or(cfg.MaxBody, defaultMaxBody)
 	cfg.Methods = slices.Clone(cfg.Methods)
 	if len(cfg.Methods) == 0 {
 		cfg.Methods = []string{http.MethodPost}
@@ -73,17 +72,17 @@ func NewHandler(cfg HandlerConfig) (http.Handler, error) {
 	if slices.ContainsFunc(cfg.Methods, func(m string) bool { return !validHeaderName(m) }) {
 		return nil, invalid(op, "Methods holds something that is no method")
 	}
-	setDefault(&cfg.HandleTimeout, defaultHandleTimeout)
-	setDefault(&cfg.Keep, defaultKeep)
-	setDefault(&cfg.RetryAfter, defaultRetryAfter)
-	if cfg.Queue != nil {
-		setDefault(&cfg.Lease, defaultQueueLease)
-	}
+	cfg.HandleTimeout = cmp.Or(cfg.HandleTimeout, defaultHandleTimeout)
+	cfg.Keep = cmp.Or(cfg.Keep, defaultKeep)
+	cfg.RetryAfter = cmp.Or(cfg.RetryAfter, defaultRetryAfter)
 	lease := time.Duration(math.MaxInt64)
-	if cfg.HandleTimeout <= (lease-leaseMargin)/2 {
+	switch {
+	case cfg.Queue != nil:
+		lease = defaultQueueLease
+	case cfg.HandleTimeout <= (lease-leaseMargin)/2:
 		lease = 2*cfg.HandleTimeout + leaseMargin
 	}
-	setDefault(&cfg.Lease, lease)
+	cfg.Lease = cmp.Or(cfg.Lease, lease)
 	retryAfter := cfg.RetryAfter / time.Second
 	if cfg.RetryAfter%time.Second > 0 {
 		retryAfter++
@@ -105,12 +104,6 @@ func missing(v any) bool {
 		return r.IsNil()
 	}
 	return false
-}
-
-func setDefault(d *time.Duration, value time.Duration) {
-	if *d == 0 {
-		*d = value
-	}
 }
 
 type handler struct {

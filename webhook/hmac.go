@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"cmp"
 	"crypto/hmac"
 	"crypto/sha256"
 	"crypto/subtle"
@@ -76,11 +77,8 @@ func NewHMAC(cfg HMACConfig) (Authenticator, error) {
 		return nil, invalid("hmac", "PublicURL must be set exactly when the scheme signs it")
 	}
 	h := &hmacAuth{
-		scheme: s, size: s.newHash()().Size(), tolerance: cfg.Tolerance, now: cfg.Now, publicURL: cfg.PublicURL,
+		scheme: s, size: s.newHash()().Size(), tolerance: cmp.Or(cfg.Tolerance, defaultTolerance), now: cfg.Now, publicURL: cfg.PublicURL,
 		refusals: newRefusals(s.Name),
-	}
-	if h.tolerance == 0 {
-		h.tolerance = defaultTolerance
 	}
 	keys := slices.Clone(cfg.Keys)
 	for _, secret := range cfg.Secrets {

@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"cmp"
 	"crypto/x509"
 	"fmt"
 	"io"
@@ -93,17 +94,12 @@ func newProxyState(cfg ProxyCertConfig) (*proxyState, error) {
 		value   *string
 		standby string
 	}{{"Header", &cfg.Header, format.header}, {"ChainHeader", &cfg.ChainHeader, format.chain}, {"VerifyHeader", &cfg.VerifyHeader, format.verify}} {
-		if *f.value == "" {
-			*f.value = f.standby
-		}
-		*f.value = textproto.CanonicalMIMEHeaderKey(*f.value)
+		*f.value = textproto.CanonicalMIMEHeaderKey(cmp.Or(*f.value, f.standby))
 		if *f.value != "" && !validHeaderName(*f.value) {
 			return nil, invalid(opProxy, f.field+" must be a header name")
 		}
 	}
-	if cfg.VerifyValue == "" {
-		cfg.VerifyValue = format.value
-	}
+	cfg.VerifyValue = cmp.Or(cfg.VerifyValue, format.value)
 	switch {
 	case cfg.ChainHeader != "" && format.parseChain == nil:
 		return nil, invalid(opProxy, "ChainHeader does not belong to this format")

@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -70,13 +71,8 @@ func NewQueue(cfg QueueConfig) (*Queue, error) {
 	if cfg.Workers < 0 || cfg.Size < 0 || cfg.MaxAttempts < 0 || cfg.MinWait < 0 || cfg.MaxWait < 0 {
 		return nil, invalid("queue", "Workers, Size, MaxAttempts, MinWait and MaxWait may not be negative")
 	}
-	for field, value := range map[*int]int{&cfg.Workers: 4, &cfg.Size: 256, &cfg.MaxAttempts: 3} {
-		if *field == 0 {
-			*field = value
-		}
-	}
-	setDefault(&cfg.MinWait, time.Second)
-	setDefault(&cfg.MaxWait, 30*time.Second)
+	cfg.Workers, cfg.Size, cfg.MaxAttempts = cmp.Or(cfg.Workers, 4), cmp.Or(cfg.Size, 256), cmp.Or(cfg.MaxAttempts, 3)
+	cfg.MinWait, cfg.MaxWait = cmp.Or(cfg.MinWait, time.Second), cmp.Or(cfg.MaxWait, 30*time.Second)
 	return &Queue{
 		cfg: cfg, lines: map[string]*line{}, waiting: map[*line]*time.Timer{}, running: map[*job]struct{}{}, empty: make(chan struct{}),
 	}, nil

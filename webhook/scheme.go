@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"cmp"
 	"crypto/sha1" //nolint:gosec // only by the explicitly named legacy flag
 	"crypto/sha256"
 	"crypto/sha512"
@@ -198,15 +199,9 @@ func (s *Scheme) newHash() func() hash.Hash {
 
 // normalise fills in defaults and brings header names into canonical form.
 func (s Scheme) normalise() Scheme {
-	if s.Name == "" {
-		s.Name = "hmac"
-	}
-	if s.Encoding == EncodingDefault {
-		s.Encoding = Hex
-	}
-	if s.SecretEncoding == EncodingDefault {
-		s.SecretEncoding = Raw
-	}
+	s.Name = cmp.Or(s.Name, "hmac")
+	s.Encoding = cmp.Or(s.Encoding, Hex)
+	s.SecretEncoding = cmp.Or(s.SecretEncoding, Raw)
 	separator, assign := byte(','), byte('=')
 	switch s.Grammar {
 	case GrammarVersioned:
@@ -214,12 +209,7 @@ func (s Scheme) normalise() Scheme {
 	case GrammarKeyed:
 		separator = ':'
 	}
-	if s.Separator == 0 {
-		s.Separator = separator
-	}
-	if s.Assign == 0 {
-		s.Assign = assign
-	}
+	s.Separator, s.Assign = cmp.Or(s.Separator, separator), cmp.Or(s.Assign, assign)
 	for _, name := range []*string{&s.SignatureHeader, &s.TimestampHeader, &s.IDHeader, &s.AlgorithmHeader} {
 		*name = textproto.CanonicalMIMEHeaderKey(*name)
 	}

@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"cmp"
 	"log/slog"
 	"math"
 	"net"
@@ -102,13 +103,13 @@ func New(cfg Config) (*Client, error) {
 		provider: cfg.Provider,
 		base:     base,
 		retry: kyckit.Retry{
-			MaxAttempts: orDefault(h.Retry.MaxAttempts, defaultMaxAttempts),
-			MinWait:     orDefault(h.Retry.MinWait, defaultMinWait),
-			MaxWait:     orDefault(h.Retry.MaxWait, defaultMaxWait),
+			MaxAttempts: cmp.Or(h.Retry.MaxAttempts, defaultMaxAttempts),
+			MinWait:     cmp.Or(h.Retry.MinWait, defaultMinWait),
+			MaxWait:     cmp.Or(h.Retry.MaxWait, defaultMaxWait),
 		},
 		timeout:         h.Timeout,
-		maxBytes:        min(orDefault(h.MaxResponseBytes, defaultMaxResponseBytes), math.MaxInt64-1),
-		requestIDHeader: orDefault(h.RequestIDHeader, defaultRequestIDHeader),
+		maxBytes:        min(cmp.Or(h.MaxResponseBytes, defaultMaxResponseBytes), math.MaxInt64-1),
+		requestIDHeader: cmp.Or(h.RequestIDHeader, defaultRequestIDHeader),
 		agent:           userAgent,
 		logger:          h.Logger,
 		explain:         cfg.Explain,
@@ -133,7 +134,7 @@ func New(cfg Config) (*Client, error) {
 		}
 		hc.Timeout = 0
 	}
-	var rt http.RoundTripper = &try{client: c, base: orDefault(hc.Transport, newBase())}
+	var rt http.RoundTripper = &try{client: c, base: cmp.Or(hc.Transport, newBase())}
 	if cfg.Authorize != nil {
 		rt = cfg.Authorize(rt)
 	}
@@ -233,14 +234,6 @@ func Missing(v any) bool {
 		return r.IsNil()
 	}
 	return false
-}
-
-func orDefault[T comparable](v, def T) T {
-	var zero T
-	if v == zero {
-		return def
-	}
-	return v
 }
 
 // ValidHeader reports whether net/http would send such a header.

@@ -2,6 +2,7 @@ package transport
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -20,7 +21,7 @@ type try struct {
 
 func (t *try) RoundTrip(req *http.Request) (*http.Response, error) {
 	c, st := t.client, stateOf(req.Context())
-	timeout := orDefault(c.timeout, defaultTimeout)
+	timeout := cmp.Or(c.timeout, defaultTimeout)
 	if c.timeout == 0 && st != nil && st.call.Timeout > 0 {
 		timeout = st.call.Timeout
 	}
