@@ -9,14 +9,21 @@
 // refused credentials, 422 for missing fields in either generation of the
 // validation errors, 307 for a trailing slash, 401 with one body for every bad
 // token, tokens with exp and an audience list, no refresh. Persons,
-// entitlements, questionnaires, documents and webhooks live in memory. What
-// the provider does not document (ids, bodies of answers to creations, errors
-// of resources) is this fake's invention: do not build on it.
+// entitlements, questionnaires, documents and webhooks live in memory.
+//
+// The fields of persons, answers, documents and registrations are documented,
+// and checked: types, dates, country codes, phone numbers, https addresses, the
+// member of an answer that belongs to the type of its question. What the
+// provider does not document is this fake's invention, do not build on it: ids,
+// the answers to creations, every error of a resource (422 for a body that is
+// not JSON labelled as such or is not as documented, 404 for an unknown id, 405
+// for another method), and that the same person sent again is another person.
 //
 // The embedded kyctest.Server adds faults and a record of what arrived. The
 // names of operations are those of kycjwt's errors: "login", "logout",
 // "create person", "get person", "entitlements", "trigger entitlement",
 // "questionnaires", "questionnaire", "respond", "upload document",
 // "documents", "document", "document link", "register webhook", "webhooks",
-// "delete webhook"; everything else is "other".
+// "delete webhook"; everything else is "other", [kyctest.OpOther]. With
+// Config.Options.InMemory the fake works inside a testing/synctest bubble.
 package kycjwttest

@@ -5,11 +5,13 @@ import (
 	"io"
 	"maps"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/kyckit/kyckit/kycjwt"
+	"github.com/kyckit/kyckit/kyctest"
 )
 
 // Response is an answered questionnaire, as it arrived.
@@ -31,8 +33,17 @@ const prefix = "/api/v1"
 func (s *Server) routes() {
 	s.Handle("/auth/jwt/login", "login", s.login)
 	s.Handle("/auth/jwt/logout", "logout", s.logout)
-	s.Handle("/", "other", s.other)
+	s.Handle("/", kyctest.OpOther, s.other)
+	allow := func(method, path string) {
+		if s.allowed[path] == nil {
+			s.paths.Handle(path, http.NotFoundHandler())
+		}
+		s.allowed[path] = append(s.allowed[path], method)
+	}
+	allow("POST", "/auth/jwt/login")
+	allow("POST", "/auth/jwt/logout")
 	api := func(method, path, op string, h http.HandlerFunc) {
+		allow(method, prefix+path)
 		s.Handle(method+" "+prefix+path, op, s.protected(h))
 	}
 	api("POST", "/persons", "create person", s.createPerson)
@@ -58,15 +69,28 @@ func (s *Server) routes() {
 	api("DELETE", "/webhooks", "delete webhook", s.deleteWebhook)
 }
 
-// other answers what is no route: a trailing slash is redirected to the
-// absolute address without it, the rest is not found.
+// other answers what is no route: 405 for a known path with another method, a
+// redirect to the absolute address without it for a trailing slash, and 404.
 func (s *Server) other(w http.ResponseWriter, r *http.Request) {
-	if path := strings.TrimRight(r.URL.Path, "/"); path != r.URL.Path && path != "" {
-		w.Header().Set("Location", s.URL+path)
+	if methods := s.methods(*r.URL); methods != nil {
+		w.Header().Set("Allow", strings.Join(methods, ", "))
+		refuse(w, http.StatusMethodNotAllowed, "Method Not Allowed")
+		return
+	}
+	without := *r.URL
+	without.Path, without.RawPath = strings.TrimSuffix(without.Path, "/"), strings.TrimSuffix(without.RawPath, "/")
+	if s.methods(without) != nil {
+		w.Header().Set("Location", s.URL+without.RequestURI())
 		w.WriteHeader(http.StatusTemporaryRedirect)
 		return
 	}
 	refuse(w, http.StatusNotFound, "Not Found")
+}
+
+// methods returns the methods that a path has, nil for none.
+func (s *Server) methods(u url.URL) []string {
+	_, pattern := s.paths.Handler(&http.Request{Method: http.MethodGet, URL: &u})
+	return s.allowed[pattern]
 }
 
 // owned lets a request pass whose {id} is a known customer. The handler sees
@@ -107,19 +131,11 @@ func PersonFields() []string {
 
 func (s *Server) createPerson(w http.ResponseWriter, r *http.Request) {
 	in := map[string]any{}
-	if json.NewDecoder(r.Body).Decode(&in) != nil {
+	if !readJSON(r, &in) || in == nil {
 		s.unprocessable(w, missing("body"))
 		return
 	}
-	var problems []fieldProblem
-	for _, name := range PersonFields() {
-		if _, ok := in[name]; !ok {
-			p := missing("body", name)
-			p.input = in // as the newer generation does
-			problems = append(problems, p)
-		}
-	}
-	if len(problems) > 0 {
+	if problems := personProblems(in); len(problems) > 0 {
 		s.unprocessable(w, problems...)
 		return
 	}
@@ -164,10 +180,16 @@ func (s *Server) upload(w http.ResponseWriter, r *http.Request) {
 		s.unprocessable(w, missing("body", "category"), missing("body", "file"))
 		return
 	}
+	defer func() { _ = r.MultipartForm.RemoveAll() }()
 	var problems []fieldProblem
 	category, orientation := r.PostFormValue("category"), r.PostFormValue("orientation")
 	if category == "" {
 		problems = append(problems, missing("body", "category"))
+	}
+	switch kycjwt.Orientation(orientation) {
+	case "", kycjwt.OrientationFront, kycjwt.OrientationBack, kycjwt.OrientationUndetermined:
+	default:
+		problems = append(problems, refused(orientation, "body", "orientation"))
 	}
 	file, header, err := r.FormFile("file")
 	if err != nil {

@@ -63,6 +63,8 @@ type Server struct {
 	*kyctest.Server
 
 	config  Config
+	paths   *http.ServeMux      // every path, whatever the method
+	allowed map[string][]string // methods by path
 	public  ed25519.PublicKey
 	signing ed25519.PrivateKey
 
@@ -100,6 +102,8 @@ func NewServer(cfg Config) *Server {
 	s := &Server{
 		Server:  kyctest.NewServer(cfg.Options),
 		config:  cfg,
+		paths:   http.NewServeMux(),
+		allowed: map[string][]string{},
 		users:   map[string]*User{},
 		opaque:  map[string]claims{},
 		owners:  map[string]bool{},

@@ -128,7 +128,7 @@ func (s *Server) respond(w http.ResponseWriter, r *http.Request) {
 	var in struct {
 		Answers []json.RawMessage `json:"answers"`
 	}
-	if json.NewDecoder(r.Body).Decode(&in) != nil || len(in.Answers) == 0 {
+	if !readJSON(r, &in) || len(in.Answers) == 0 {
 		s.unprocessable(w, missing("body", "answers"))
 		return
 	}
@@ -146,12 +146,9 @@ func (s *Server) respond(w http.ResponseWriter, r *http.Request) {
 	resp := Response{Owner: owner, QuestionnaireID: q.ID}
 	var problems []fieldProblem
 	for i, raw := range in.Answers {
-		var a kycjwt.Answer
-		var members map[string]json.RawMessage
-		if json.Unmarshal(raw, &a) != nil || json.Unmarshal(raw, &members) != nil || len(members) != 2 || !asks(q, a.QuestionID) {
-			p := missing("body", "answers", i, "question_id")
-			p.input = raw
-			problems = append(problems, p)
+		a, wrong := readAnswer(q, raw)
+		if wrong != "" {
+			problems = append(problems, refused(raw, "body", "answers", i, wrong))
 		}
 		resp.Answers = append(resp.Answers, a)
 	}
@@ -163,15 +160,17 @@ func (s *Server) respond(w http.ResponseWriter, r *http.Request) {
 	answer(w, http.StatusCreated, map[string]any{"id": s.newID()})
 }
 
-func asks(q *kycjwt.Questionnaire, questionID string) bool {
-	return q.Data != nil && slices.ContainsFunc(q.Data.Questions, func(x kycjwt.Question) bool { return x.ID == questionID })
-}
-
 func (s *Server) registerWebhook(w http.ResponseWriter, r *http.Request) {
 	in := map[string]any{}
-	_ = json.NewDecoder(r.Body).Decode(&in)
-	if url, _ := in["url"].(string); url == "" {
+	switch ok := readJSON(r, &in); {
+	case !ok || in["url"] == nil:
 		s.unprocessable(w, missing("body", "url"))
+		return
+	case !isHTTPS(in["url"]):
+		s.unprocessable(w, refused(in["url"], "body", "url"))
+		return
+	case !validWebhook(in):
+		s.unprocessable(w, refused(in, "body"))
 		return
 	}
 	s.mu.Lock()
@@ -213,7 +212,8 @@ func (s *Server) deleteWebhook(w http.ResponseWriter, r *http.Request) {
 func (s *Server) PublicKey() string { return base64.RawURLEncoding.EncodeToString(s.public) }
 
 // Delivery returns a signed delivery of body to url, dated now by the fake's
-// clock. Pass it to a handler, or send it.
+// clock. Pass it to a handler, or send it; a second one of the same body is a
+// duplicate. Nothing is delivered by itself.
 func (s *Server) Delivery(url string, body []byte) (*http.Request, error) {
 	req, err := http.NewRequest(http.MethodPost, url, bytes.NewReader(body)) //nolint:noctx // the caller sets one
 	if err != nil {
