@@ -93,7 +93,8 @@ func NewProxy(t testing.TB, format webhook.ProxyFormat, backend string, server *
 		t.Fatalf("webhooktest: %v", err)
 	}
 	example := Forward(format, server.Certificate, server.Certificate)
-	proxy := httptest.NewUnstartedServer(&httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
+	transport := &http.Transport{DisableKeepAlives: true}
+	proxy := httptest.NewUnstartedServer(&httputil.ReverseProxy{Transport: transport, Rewrite: func(r *httputil.ProxyRequest) {
 		r.SetURL(target)
 		for name := range example {
 			r.Out.Header.Del(name)

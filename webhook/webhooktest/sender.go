@@ -5,8 +5,10 @@ import (
 	"context"
 	"errors"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -35,7 +37,7 @@ type Answer struct {
 type Sender struct {
 	// URL is the receiver's address.
 	URL string
-	// Client sends the requests. Nil means http.DefaultClient.
+	// Client sends the requests. Nil means one that keeps no connection open.
 	Client *http.Client
 	// Signer signs them. Nil means Unsigned.
 	Signer Signer
@@ -116,9 +118,16 @@ func (s *Sender) Forge(ctx context.Context, e Event, signatureHeader string) []A
 		{"with a signature changed", func(r *http.Request) { r.Header.Set(name, flip(r.Header.Get(name))) }},
 		{"with a huge signature", func(r *http.Request) { r.Header.Set(name, strings.Repeat("v1,AA ", 20_000)) }},
 	}
+	at := s.now()
+	if older, ok := s.older(ctx, e, name, at); ok {
+		forgeries = append(forgeries, struct {
+			what  string
+			spoil func(*http.Request)
+		}{"with the signature of another time", func(r *http.Request) { r.Header.Set(name, older) }})
+	}
 	var answers []Answer
 	for _, f := range forgeries {
-		answers = append(answers, s.send(ctx, e, f.what, s.now(), func(r *http.Request) error {
+		answers = append(answers, s.send(ctx, e, f.what, at, func(r *http.Request) error {
 			if r.Header.Get(name) == "" {
 				return errors.New("webhooktest: the signer sets no " + name)
 			}
@@ -129,6 +138,24 @@ func (s *Sender) Forge(ctx context.Context, e Event, signatureHeader string) []A
 	return answers
 }
 
+// older returns the signature of a second earlier. It is not ok where that is no
+// forgery: when time is not signed, or stands in the same header.
+func (s *Sender) older(ctx context.Context, e Event, name string, at time.Time) (signature string, ok bool) {
+	now, err := s.request(ctx, e, at)
+	if err != nil {
+		return "", false
+	}
+	then, err := s.request(ctx, e, at.Add(-time.Second))
+	if err != nil {
+		return "", false
+	}
+	signature = then.Header.Get(name)
+	same := signature == now.Header.Get(name)
+	now.Header.Del(name)
+	then.Header.Del(name)
+	return signature, !same && !maps.EqualFunc(now.Header, then.Header, slices.Equal)
+}
+
 // Replay sends a delivery that was signed the given time ago, or ahead when it
 // is negative.
 func (s *Sender) Replay(ctx context.Context, e Event, age time.Duration) Answer {
@@ -137,23 +164,9 @@ func (s *Sender) Replay(ctx context.Context, e Event, age time.Duration) Answer 
 
 func (s *Sender) send(ctx context.Context, e Event, what string, at time.Time, spoil func(*http.Request) error) Answer {
 	a := Answer{ID: e.ID, What: what}
-	method := s.Method
-	if method == "" {
-		method = http.MethodPost
-	}
-	r, err := http.NewRequestWithContext(ctx, method, s.URL, bytes.NewReader(e.Body))
-	if err != nil {
-		a.Err = err
+	var r *http.Request
+	if r, a.Err = s.request(ctx, e, at); a.Err != nil {
 		return a
-	}
-	r.Header.Set("Content-Type", "application/json")
-	for k, v := range s.Header {
-		r.Header[k] = v
-	}
-	if s.Signer != nil {
-		if a.Err = s.Signer.Sign(r, e.ID, at, e.Body); a.Err != nil {
-			return a
-		}
 	}
 	if spoil != nil {
 		if a.Err = spoil(r); a.Err != nil {
@@ -162,7 +175,7 @@ func (s *Sender) send(ctx context.Context, e Event, what string, at time.Time, s
 	}
 	client := s.Client
 	if client == nil {
-		client = http.DefaultClient
+		client = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	}
 	resp, err := client.Do(r)
 	if err != nil {
@@ -173,6 +186,26 @@ func (s *Sender) send(ctx context.Context, e Event, what string, at time.Time, s
 	_ = resp.Body.Close()
 	a.Status = resp.StatusCode
 	return a
+}
+
+// request builds a signed request.
+func (s *Sender) request(ctx context.Context, e Event, at time.Time) (*http.Request, error) {
+	method := s.Method
+	if method == "" {
+		method = http.MethodPost
+	}
+	r, err := http.NewRequestWithContext(ctx, method, s.URL, bytes.NewReader(e.Body))
+	if err != nil {
+		return nil, err
+	}
+	r.Header.Set("Content-Type", "application/json")
+	for k, v := range s.Header {
+		r.Header[k] = slices.Clone(v)
+	}
+	if s.Signer != nil {
+		err = s.Signer.Sign(r, e.ID, at, e.Body)
+	}
+	return r, err
 }
 
 func (s *Sender) now() time.Time {

@@ -20,9 +20,7 @@ import (
 	"github.com/kyckit/kyckit/webhook/webhooktest"
 )
 
-func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("net/http.(*persistConn).writeLoop"), goleak.IgnoreAnyFunction("net/http.(*persistConn).readLoop"))
-}
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 type receiver struct {
 	*httptest.Server
@@ -109,6 +107,29 @@ func TestForgeNeedsASignature(t *testing.T) {
 	s := &webhooktest.Sender{URL: "http://127.0.0.1:1", Signer: webhooktest.Unsigned{}}
 	for _, answer := range s.Forge(t.Context(), webhooktest.Event{}, "x-signature") {
 		require.ErrorContains(t, answer.Err, "X-Signature", answer.What)
+	}
+}
+
+// A receiver that leaves the signed time out of what it checks is found out.
+func TestForgeMovesTheTime(t *testing.T) {
+	for _, tc := range []struct {
+		scheme webhook.Scheme
+		moves  bool
+	}{
+		{webhook.Slack(), true},   // the time has a header of its own
+		{webhook.Stripe(), false}, // it stands beside the signature, so an older one is good
+		{webhook.GitHub(), false}, // there is none
+	} {
+		s := &webhooktest.Sender{URL: "http://127.0.0.1:1", Signer: webhooktest.HMAC{Scheme: tc.scheme, Secrets: []string{"whsec_x"}}}
+		var what []string
+		for _, answer := range s.Forge(t.Context(), webhooktest.Event{Body: []byte("{}")}, tc.scheme.SignatureHeader) {
+			what = append(what, answer.What)
+		}
+		if tc.moves {
+			assert.Contains(t, what, "with the signature of another time")
+		} else {
+			assert.NotContains(t, what, "with the signature of another time")
+		}
 	}
 }
 
