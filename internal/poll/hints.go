@@ -40,7 +40,7 @@ type hints[T any] struct {
 	precision float64 // share of hint checks that found an end
 	good      time.Duration
 
-	received, spent uint64
+	received uint64
 }
 
 func (h *hints[T]) init(limit int) {
@@ -103,7 +103,6 @@ func (h *hints[T]) affordable(now time.Duration) bool {
 
 // spend takes one hint check from the share.
 func (h *hints[T]) spend(now time.Duration) {
-	h.spent++
 	h.spentAt[h.next] = now
 	h.next = (h.next + 1) % len(h.spentAt)
 }

@@ -1,6 +1,7 @@
 package poll
 
 import (
+	"cmp"
 	"slices"
 	"time"
 )
@@ -84,7 +85,7 @@ func (s *Scheduler[T]) look(now time.Duration) {
 	l.best = top.items(l.best)
 	if len(l.last) > 1 {
 		slices.SortFunc(l.last, func(a, b *Item[T]) int {
-			return compare(s.open[a.at].deadline, s.open[b.at].deadline)
+			return cmp.Compare(s.open[a.at].deadline, s.open[b.at].deadline)
 		})
 	}
 	if s.tight(&waiting, bin, interval, size/2) {
@@ -96,7 +97,7 @@ func (s *Scheduler[T]) look(now time.Duration) {
 		}
 		l.urgent = oldest.items(l.urgent)
 		slices.SortFunc(l.urgent, func(a, b *Item[T]) int {
-			return compare(s.open[a.at].last, s.open[b.at].last)
+			return cmp.Compare(s.open[a.at].last, s.open[b.at].last)
 		})
 		l.urgent = l.urgent[:max(1, len(l.urgent)/2)]
 	}
@@ -114,15 +115,4 @@ func (s *Scheduler[T]) tight(waiting *[guardBins]int, bin, interval time.Duratio
 		}
 	}
 	return false
-}
-
-func compare(a, b time.Duration) int {
-	switch {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
-	default:
-		return 0
-	}
 }

@@ -140,12 +140,6 @@ func (s *Scheduler[T]) Remove(it *Item[T]) {
 	}
 }
 
-// Pending returns how many items are open.
-func (s *Scheduler[T]) Pending() int { return len(s.open) }
-
-// Flight returns how many checks are in flight.
-func (s *Scheduler[T]) Flight() int { return s.flight }
-
 // Done reports what came of the check of an item. The caller removes items
 // that ended. RetryAfter is that of a 429 or of a failure. Over reports that this was the
 // item's last check, made at its deadline or later.
@@ -271,8 +265,7 @@ type Stats struct {
 	Rate        float64 // checks a minute permitted now
 	Checks      uint64
 	RateLimited uint64
-	Hints       uint64 // hints for known items
-	HintChecks  uint64
+	Hints       uint64        // hints for known items
 	Saving      bool          // hints are reliable, so fewer checks are spent
 	Delay       time.Duration // estimated delay from an end to noticing it
 }
@@ -290,7 +283,6 @@ func (s *Scheduler[T]) Stats(now time.Duration) Stats {
 		Checks:      s.checks,
 		RateLimited: s.window.RateLimited(),
 		Hints:       s.hints.received,
-		HintChecks:  s.hints.spent,
 		Saving:      saving,
 		Delay:       time.Duration(s.delay * float64(time.Second)),
 	}

@@ -251,7 +251,7 @@ func TestLastCheckAtTheDeadline(t *testing.T) {
 	assert.Equal(t, 61*sec, at[len(at)-1])
 	assert.LessOrEqual(t, at[len(at)-2], 59*sec, "room is kept for it")
 	assert.Empty(t, gaveUp)
-	assert.Zero(t, s.Pending())
+	assert.Empty(t, s.open)
 
 	// A failing item does not miss it by backing off.
 	s = newTest(60)
@@ -304,7 +304,7 @@ func TestTenThousandRestoredCauseNoBurst(t *testing.T) {
 	for at, n := range perSecond {
 		require.LessOrEqualf(t, n, 106, "at %v", at)
 	}
-	assert.Zero(t, s.Pending())
+	assert.Empty(t, s.open)
 	assert.Empty(t, gaveUp, "each got its last check")
 	assert.Greater(t, len(checks), 25_000)
 	arrivals := make([]time.Duration, len(checks))
@@ -323,8 +323,8 @@ func TestRemovalWhileInFlight(t *testing.T) {
 	s.Remove(it)
 	assert.False(t, s.Hint(it))
 	s.Done(11*sec, it, Open, 0)
-	assert.Zero(t, s.Flight())
-	assert.Equal(t, 1, s.Pending())
+	assert.Zero(t, s.flight)
+	assert.Len(t, s.open, 1)
 	other := a
 	if it == a {
 		other = b

@@ -152,7 +152,7 @@ func (w *world) run() {
 				s.LateHint(now, p.at)
 			}
 		case forge:
-			if n := s.Pending(); n > 0 {
+			if n := len(s.open); n > 0 {
 				s.Hint(s.open[rng.IntN(n)].item)
 			}
 			q.push(event{at: now + time.Duration(float64(time.Second)/w.forged), kind: forge})
@@ -197,7 +197,7 @@ func (w *world) run() {
 					limit := max(6, 3*float64(p.most)*60/float64(w.limit))
 					w.gaps = append(w.gaps, (now-p.last).Seconds()/limit)
 				}
-				p.last, p.most = now, s.Pending()
+				p.last, p.most = now, len(s.open)
 				q.push(event{at: now + w.latency/2, kind: serve, who: it.Value, sent: now})
 				continue
 			}

@@ -167,12 +167,6 @@ func (w *Window) Rate(now time.Duration) float64 {
 	return w.rate
 }
 
-// Recent returns how many requests count as sent in the last minute.
-func (w *Window) Recent(now time.Duration) int {
-	w.advance(now)
-	return w.n + w.flight
-}
-
 // RateLimited returns how many 429s there were.
 func (w *Window) RateLimited() uint64 { return w.limited }
 
