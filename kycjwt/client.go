@@ -93,7 +93,7 @@ func (c *Client) call(ctx context.Context, r Request) (*transport.Response, erro
 		r.Repeatable = true
 	case http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete:
 	default:
-		return nil, transport.InputError(provider, operation(r), "the method is not one of this API")
+		return nil, invalid(operation(r), "the method is not one of this API")
 	}
 	path, args, err := resourcePath(operation(r), c.prefix, r.Path, r.Args)
 	if err != nil {
@@ -123,7 +123,7 @@ func (c *Client) call(ctx context.Context, r Request) (*transport.Response, erro
 		return nil, invalid(call.Op, "the input is a reader, which is no JSON; use json.RawMessage or File")
 	default:
 		if call.Body, err = transport.JSONBody(r.Body); err != nil {
-			return nil, transport.InputError(provider, call.Op, "the input cannot be encoded as JSON")
+			return nil, invalid(call.Op, "the input cannot be encoded as JSON")
 		}
 	}
 	resp, err := c.http.Do(ctx, call)

@@ -7,7 +7,6 @@ import (
 	"log/slog"
 
 	"github.com/kyckit/kyckit/internal/redact"
-	"github.com/kyckit/kyckit/internal/transport"
 	"github.com/kyckit/kyckit/webhook"
 )
 
@@ -195,7 +194,7 @@ func ParseEvent(body []byte) (Event, error) {
 }
 
 func malformed(reason string) error {
-	e := transport.InputError(provider, "parse event", reason)
+	e := invalid("parse event", reason)
 	e.Err = webhook.ErrMalformed
 	return e
 }

@@ -2,8 +2,6 @@ package kycjwt
 
 import (
 	"strings"
-
-	"github.com/kyckit/kyckit/internal/transport"
 )
 
 // resourcePath turns a caller's path into a template and its arguments, which
@@ -15,7 +13,7 @@ import (
 // in it; every other segment becomes an argument.
 func resourcePath(op, prefix, path string, args []string) (template string, values []string, err error) {
 	if !strings.HasPrefix(path, "/") || len(path) < 2 {
-		return "", nil, transport.InputError(provider, op, "the path must begin with a slash and name a resource")
+		return "", nil, invalid(op, "the path must begin with a slash and name a resource")
 	}
 	var b strings.Builder
 	b.WriteString(prefix)
@@ -23,12 +21,12 @@ func resourcePath(op, prefix, path string, args []string) (template string, valu
 		switch {
 		case len(segment) > 1 && segment[0] == '{' && segment[len(segment)-1] == '}':
 			if len(args) == 0 {
-				return "", nil, transport.InputError(provider, op, "the path has more places than arguments")
+				return "", nil, invalid(op, "the path has more places than arguments")
 			}
 			values = append(values, args[0])
 			args = args[1:]
 		case !literalSegment(segment):
-			return "", nil, transport.InputError(provider, op,
+			return "", nil, invalid(op,
 				"the path must be unescaped names between single slashes, without dots, query or trailing slash")
 		case resourceWord(segment):
 			b.WriteString("/" + segment)
@@ -39,7 +37,7 @@ func resourcePath(op, prefix, path string, args []string) (template string, valu
 		b.WriteString("/{}")
 	}
 	if len(args) > 0 {
-		return "", nil, transport.InputError(provider, op, "the path has fewer places than arguments")
+		return "", nil, invalid(op, "the path has fewer places than arguments")
 	}
 	return b.String(), values, nil
 }
