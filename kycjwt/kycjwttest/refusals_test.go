@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"maps"
 	"mime/multipart"
+	"net/http"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -166,4 +167,25 @@ func TestATokenExpiresInVirtualTime(t *testing.T) {
 		resp, _ = send(t, fake, "GET", "/api/v1/webhooks", "", "", "Authorization", bearer)
 		assert.Equal(t, 401, resp.StatusCode)
 	})
+}
+
+// A client that makes a call while it reads a list must get its answer. On
+// pipes nothing of the list is buffered.
+func TestASlowReaderHoldsUpNobody(t *testing.T) {
+	fake := kycjwttest.NewServer(kycjwttest.Config{
+		Options: kyctest.Options{InMemory: true}, Users: []kycjwttest.User{{Username: "user@x.example", Password: "p+w"}},
+	})
+	defer fake.Close()
+	bearer := "Bearer " + tokenOf(t, fake)
+	for range 60 {
+		send(t, fake, "POST", "/api/v1/webhooks", jsonType, `{"url":"https://us.example/kyc"}`, "Authorization", bearer)
+	}
+	list, err := http.NewRequestWithContext(t.Context(), http.MethodGet, fake.URL+"/api/v1/webhooks", nil)
+	require.NoError(t, err)
+	list.Header.Set("Authorization", bearer)
+	resp, err := fake.Client().Do(list)
+	require.NoError(t, err)
+	defer func() { _ = resp.Body.Close() }()
+	second, _ := send(t, fake, "GET", "/api/v1/entitlements?owner_type=person", "", "", "Authorization", bearer)
+	assert.Equal(t, 200, second.StatusCode)
 }

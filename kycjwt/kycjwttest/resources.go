@@ -31,7 +31,7 @@ type document struct {
 const prefix = "/api/v1"
 
 func (s *Server) routes() {
-	s.Handle("/auth/jwt/login", "login", s.login)
+	s.Handle("/auth/jwt/login", "login", unhurried(s.login))
 	s.Handle("/auth/jwt/logout", "logout", s.logout)
 	s.Handle("/", kyctest.OpOther, s.other)
 	allow := func(method, path string) {
@@ -44,7 +44,7 @@ func (s *Server) routes() {
 	allow("POST", "/auth/jwt/logout")
 	api := func(method, path, op string, h http.HandlerFunc) {
 		allow(method, prefix+path)
-		s.Handle(method+" "+prefix+path, op, s.protected(h))
+		s.Handle(method+" "+prefix+path, op, unhurried(s.protected(h)))
 	}
 	api("POST", "/persons", "create person", s.createPerson)
 	api("GET", "/persons/{id}", "get person", s.getPerson)

@@ -1,6 +1,7 @@
 package kycjwttest
 
 import (
+	"bytes"
 	"crypto/ed25519"
 	"crypto/rand"
 	"encoding/json"
@@ -171,6 +172,28 @@ func (s *Server) newID() string {
 }
 
 func (s *Server) stamp() string { return s.now().UTC().Format("2006-01-02T15:04:05.000000") }
+
+// unhurried lets h finish, and give up its locks, before anything is sent: a
+// client that reads slowly must not hold up the others.
+func unhurried(h http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		held := &held{header: w.Header(), status: http.StatusOK}
+		h(held, r)
+		w.WriteHeader(held.status)
+		_, _ = w.Write(held.body.Bytes())
+	}
+}
+
+// held is an answer that is not sent yet.
+type held struct {
+	header http.Header
+	status int
+	body   bytes.Buffer
+}
+
+func (h *held) Header() http.Header         { return h.header }
+func (h *held) WriteHeader(status int)      { h.status = status }
+func (h *held) Write(b []byte) (int, error) { return h.body.Write(b) }
 
 // answer writes JSON as the server does.
 func answer(w http.ResponseWriter, status int, body any) {
