@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/kyckit/kyckit"
+	"github.com/kyckit/kyckit/internal/transport"
 	"github.com/kyckit/kyckit/webhook"
 )
 
@@ -39,13 +40,16 @@ const (
 // [kyckit.ErrUnavailable] when the store cannot tell; nobody may be let in then
 // either.
 func UseOnce(ctx context.Context, claims Claims, a *Attestation) error {
-	if claims == nil || a == nil || a.AttemptID == "" {
+	if transport.Missing(claims) || a == nil || a.AttemptID == "" {
 		return &kyckit.Error{Provider: provider, Op: opOnce, Kind: kyckit.ErrInvalid, Reason: "claims and a verified attestation are required"}
 	}
 	keep := keepFor(time.Until(a.ExpiresAt))
 	// The lease lasts as long: a crash before Commit must not free the attempt.
 	claim, err := claims.Claim(ctx, claimPrefix+a.AttemptID, keep)
-	if err == nil {
+	switch {
+	case err == nil && claim == nil:
+		err = errNoClaim
+	case err == nil:
 		err = claim.Commit(ctx, keep)
 	}
 	switch {
@@ -60,6 +64,8 @@ func UseOnce(ctx context.Context, claims Claims, a *Attestation) error {
 		return &kyckit.Error{Provider: provider, Op: opOnce, Kind: kyckit.ErrUnavailable, Reason: "the store of used attempts failed", Err: err}
 	}
 }
+
+var errNoClaim = errors.New("the store returned neither a claim nor an error")
 
 // keepFor is how long an attempt is remembered whose attestation has so long to
 // live: the greatest leeway more, because a second client may have a greater

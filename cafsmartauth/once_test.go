@@ -143,8 +143,17 @@ func TestUseOnceLetsNobodyInWhenTheStoreFails(t *testing.T) {
 	cancel()
 	require.ErrorIs(t, UseOnce(ctx, newStore(), a), context.Canceled)
 	require.ErrorIs(t, UseOnce(t.Context(), nil, a), kyckit.ErrInvalid)
+	require.ErrorIs(t, UseOnce(t.Context(), (*silentStore)(nil), a), kyckit.ErrInvalid)
+	require.ErrorIs(t, UseOnce(t.Context(), &silentStore{}, a), kyckit.ErrUnavailable)
 	require.ErrorIs(t, UseOnce(t.Context(), newStore(), nil), kyckit.ErrInvalid)
 	require.ErrorIs(t, UseOnce(t.Context(), newStore(), &Attestation{}), kyckit.ErrInvalid)
+}
+
+// silentStore answers with neither a claim nor an error.
+type silentStore struct{ failed webhook.Claim }
+
+func (s *silentStore) Claim(context.Context, string, time.Duration) (webhook.Claim, error) {
+	return s.failed, nil
 }
 
 func TestUseOnceRemembersAnAttestationThatLivesForCenturies(t *testing.T) {
