@@ -9,9 +9,30 @@
 //	defer fake.Close()
 //	fake.Fail("status", 2, kyctest.Fault{Status: 503}) // the second status check from now
 //
+// The record, [Server.Requests], has every request, those included that no
+// operation takes: their operation is [OpOther]. So a client that calls a wrong
+// path or with a wrong method is seen to do so.
+//
 // With [Options].InMemory the server runs on a network of pipes, which works
 // inside a testing/synctest bubble: time is then virtual and tests of minutes
-// take milliseconds. Start and Close such a server inside the bubble. What you
-// test must reach it through [Server.Client], as the ClientConfig of every fake
-// sees to; the documentation of nafathtest has a whole test.
+// take milliseconds. Start and Close such a server inside the bubble, and reach
+// it through its own [Server.Client] only, for all of them have the same URL.
+//
+//	func TestExpiry(t *testing.T) {
+//		synctest.Test(t, func(t *testing.T) {
+//			fake := nafathtest.NewServer(nafathtest.Config{InMemory: true})
+//			defer fake.Close()
+//			client, err := nafath.New(fake.ClientConfig())
+//			require.NoError(t, err)
+//			tx, err := client.Request(t.Context(), "1000000008")
+//			require.NoError(t, err)
+//			time.Sleep(3 * time.Minute) // takes no time
+//			status, err := client.Status(t.Context(), tx)
+//			require.NoError(t, err)
+//			require.Equal(t, nafath.StatusExpired, status)
+//		})
+//	}
+//
+// Close leaves no goroutine and no connection behind. Servers take requests from
+// any number of goroutines.
 package kyctest

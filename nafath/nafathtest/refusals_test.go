@@ -223,3 +223,19 @@ func TestAForcedStatusLivesOn(t *testing.T) {
 		assert.Equal(t, 1, receiver.Count("hook"), "it expires by its new deadline")
 	})
 }
+
+// The test that the documentation of kyctest shows.
+func TestExpiry(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fake := nafathtest.NewServer(nafathtest.Config{InMemory: true})
+		defer fake.Close()
+		client, err := nafath.New(fake.ClientConfig())
+		require.NoError(t, err)
+		tx, err := client.Request(t.Context(), "1000000008")
+		require.NoError(t, err)
+		time.Sleep(3 * time.Minute) // takes no time
+		status, err := client.Status(t.Context(), tx)
+		require.NoError(t, err)
+		require.Equal(t, nafath.StatusExpired, status)
+	})
+}
