@@ -116,7 +116,7 @@ func (m *AuthenticationMethods) UnmarshalJSON(b []byte) error {
 		return err
 	}
 	for key, value := range all {
-		if key == faceKey && json.Valid(value) && value[0] == '{' {
+		if key == faceKey && value[0] == '{' {
 			m.Face = &FaceAuthentication{}
 			if err := tolerant(value, m.Face); err != nil {
 				return err

@@ -90,19 +90,21 @@ func (cfg PollerConfig) validate() (PollerConfig, error) {
 		{"Limits.Requests", &cfg.Limits.Requests, documentedRequests},
 		{"Limits.StatusChecks", &cfg.Limits.StatusChecks, documentedStatusChecks},
 		{"Limits.Details", &cfg.Limits.Details, documentedDetails},
-		{"Remember", &cfg.Remember, defaultRemember},
 	} {
 		*f.value = cmp.Or(*f.value, f.def)
-		if *f.value < 0 || f.name != "Remember" && *f.value > maxLimit {
+		if *f.value < 0 || *f.value > maxLimit {
 			return cfg, transport.ConfigError(provider, f.name, fmt.Sprintf("must be between 1 and %d", maxLimit))
 		}
 	}
 	switch {
+	case cfg.Remember < 0:
+		return cfg, transport.ConfigError(provider, "Remember", "must not be negative")
 	case cfg.Timeout < 0:
 		return cfg, transport.ConfigError(provider, "Timeout", "must not be negative")
 	case cfg.MinInterval < 0:
 		return cfg, transport.ConfigError(provider, "MinInterval", "must not be negative")
 	}
+	cfg.Remember = cmp.Or(cfg.Remember, defaultRemember)
 	cfg.Timeout = min(cmp.Or(cfg.Timeout, defaultTimeout), maxSpan)
 	cfg.MinInterval = min(cmp.Or(cfg.MinInterval, min(defaultMinInterval, cfg.Timeout)), maxSpan)
 	if cfg.MinInterval > cfg.Timeout {
