@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/kyckit/kyckit/kycjwt"
 )
@@ -219,12 +220,20 @@ func (s *Server) Delivery(url string, body []byte) (*http.Request, error) {
 	if err != nil {
 		return nil, err
 	}
-	timestamp := strconv.FormatInt(s.now().Unix(), 10)
-	signature := ed25519.Sign(s.signing, append([]byte(timestamp+"."), body...))
 	req.Header.Set("Content-Type", "application/json")
-	req.Header.Set("X-DLT-Timestamp", timestamp)
-	req.Header.Set("X-DLT-Signature", base64.RawURLEncoding.EncodeToString(signature))
-	return req, nil
+	return req, s.Sign(req, "", s.now(), body)
+}
+
+// Sign signs a delivery as of the given time, by the headers X-DLT-Signature
+// and X-DLT-Timestamp. The id is not used: the provider has it in the body. With
+// it the server is a Signer for a webhooktest.Sender, which sends duplicates,
+// storms and forgeries.
+func (s *Server) Sign(r *http.Request, _ string, at time.Time, body []byte) error {
+	timestamp := strconv.FormatInt(at.Unix(), 10)
+	signature := ed25519.Sign(s.signing, append([]byte(timestamp+"."), body...))
+	r.Header.Set("X-DLT-Timestamp", timestamp)
+	r.Header.Set("X-DLT-Signature", base64.RawURLEncoding.EncodeToString(signature))
+	return nil
 }
 
 func anys[T any](list []T) []any {
