@@ -149,6 +149,9 @@ func (c *Client) Do(ctx context.Context, call *Call) (*Response, error) {
 	if err != nil {
 		return nil, c.transportError(ctx, st, err)
 	}
+	if _, read := resp.Body.(*buffered); !read { // a middleware's, which may hang
+		defer context.AfterFunc(ctx, func() { _ = resp.Body.Close() })()
+	}
 	body, err := readBody(resp, call.Method, c.maxBytes)
 	_ = resp.Body.Close()
 	if err != nil {

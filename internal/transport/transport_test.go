@@ -106,6 +106,35 @@ func TestABodyThatHangsEndsWithItsTry(t *testing.T) {
 	}
 }
 
+func TestAMiddlewaresBodyThatHangsEndsWithTheContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := fake(t, kyctest.Options{InMemory: true})
+		hangs := func(next http.RoundTripper) http.RoundTripper {
+			return roundTrip(func(r *http.Request) (*http.Response, error) {
+				resp, err := next.RoundTrip(r)
+				if err == nil {
+					_ = resp.Body.Close()
+					resp.Body, _ = io.Pipe()
+				}
+				return resp, err
+			})
+		}
+		c := newClient(t, s, kyckit.HTTP{Middleware: []func(http.RoundTripper) http.RoundTripper{hangs}})
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		began := time.Now()
+		_, err := c.Do(ctx, read("a"))
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		assert.Equal(t, time.Minute, time.Since(began))
+
+		ctx, cancel = context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		_, err = c.Do(ctx, start())
+		require.ErrorIs(t, err, kyckit.ErrOutcomeUnknown)
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+	})
+}
+
 func TestLogHoldsMetadataOnly(t *testing.T) {
 	var buf bytes.Buffer
 	s := fake(t, kyctest.Options{})
