@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -75,6 +76,9 @@ func NewHMAC(cfg HMACConfig) (Authenticator, error) {
 	publicURL := slices.ContainsFunc(s.Signed, func(p Part) bool { return p.Kind == PartPublicURL })
 	if publicURL != (cfg.PublicURL != "") {
 		return nil, invalid("hmac", "PublicURL must be set exactly when the scheme signs it")
+	}
+	if u, err := url.Parse(cfg.PublicURL); publicURL && (err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http") {
+		return nil, invalid("hmac", "PublicURL must be an absolute address")
 	}
 	h := &hmacAuth{
 		scheme: s, size: s.newHash()().Size(), tolerance: cmp.Or(cfg.Tolerance, defaultTolerance), now: cfg.Now, publicURL: cfg.PublicURL,

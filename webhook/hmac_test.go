@@ -237,8 +237,14 @@ func TestHMACConfigIsChecked(t *testing.T) {
 		"algorithm unknown":      func(c *HMACConfig) { c.Scheme.AlgorithmHeader = "X-Alg" },
 		"URL missing":            func(c *HMACConfig) { c.Scheme.Signed = append(body, Part{Kind: PartPublicURL}) },
 		"URL unused":             func(c *HMACConfig) { c.PublicURL = "https://x" },
-		"no signature key":       func(c *HMACConfig) { c.Scheme.Grammar = GrammarPairs },
-		"unknown hash":           func(c *HMACConfig) { c.Scheme.Hash = 9 },
+		"relative URL": func(c *HMACConfig) {
+			c.Scheme.Signed, c.PublicURL = append(body, Part{Kind: PartPublicURL}), "example.com/hook"
+		},
+		"spaced URL": func(c *HMACConfig) {
+			c.Scheme.Signed, c.PublicURL = append(body, Part{Kind: PartPublicURL}), " https://example.com/hook"
+		},
+		"no signature key": func(c *HMACConfig) { c.Scheme.Grammar = GrammarPairs },
+		"unknown hash":     func(c *HMACConfig) { c.Scheme.Hash = 9 },
 		"one header for two": func(c *HMACConfig) {
 			c.Scheme.TimestampHeader = "x-hub-signature-256"
 			c.Scheme.Signed = append(body, Part{Kind: PartTimestamp})
