@@ -58,7 +58,7 @@ func (t *try) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err != nil && conn != nil && conn.failed() {
 		err = &NotSentError{err}
 	}
-	if st != nil && !wasNotSent(err) {
+	if st != nil && (err == nil || !wasNotSent(err)) { // errors.As costs memory also for nothing
 		st.sent.Add(1)
 	}
 	t.log(req.Context(), st, resp, err, time.Since(start))
