@@ -3,7 +3,6 @@ package webhook
 import (
 	"cmp"
 	"crypto/sha256"
-	"crypto/tls"
 	"crypto/x509"
 	"fmt"
 	"io"
@@ -260,54 +259,6 @@ func (cfg ClientCertConfig) normalise() (ClientCertConfig, error) {
 		*s = slices.Clone(*s)
 	}
 	return cfg, nil
-}
-
-// TLSConfig returns a copy of base, which may be nil, that demands a client
-// certificate and refuses every one the rule refuses, on full and on resumed
-// handshakes. VerifyConnection and GetConfigForClient of base go on working.
-// A session whose certificate the rule has not accepted, or not since it was
-// changed, is not resumed, unless base has a WrapSession or UnwrapSession of
-// its own; so a sender that has renewed its certificate gets to show it.
-//
-// The names of the CAs are not announced to clients: they may change while the
-// server runs, and a client that does not find its CA announced sends nothing.
-// ConnectionState.VerifiedChains stays empty, because the rule does the
-// verifying and not the TLS library; ask the ClientCert.
-func (c *ClientCert) TLSConfig(base *tls.Config) *tls.Config {
-	cfg := c.verifying(base)
-	c.resumeAccepted(cfg)
-	return cfg
-}
-
-// verifying is TLSConfig but for the session tickets. Those of a config that
-// GetConfigForClient chooses are the business of the outer one's keys.
-func (c *ClientCert) verifying(base *tls.Config) *tls.Config {
-	cfg := &tls.Config{MinVersion: tls.VersionTLS12}
-	if base != nil {
-		cfg = base.Clone()
-	}
-	cfg.ClientAuth = tls.RequireAnyClientCert
-	cfg.ClientCAs = nil
-	verify := cfg.VerifyConnection
-	cfg.VerifyConnection = func(cs tls.ConnectionState) error {
-		if _, err := c.accepts(cs.PeerCertificates); err != nil {
-			return err
-		}
-		if verify != nil {
-			return verify(cs)
-		}
-		return nil
-	}
-	if choose := cfg.GetConfigForClient; choose != nil {
-		cfg.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
-			chosen, err := choose(hello)
-			if chosen == nil || err != nil {
-				return chosen, err
-			}
-			return c.verifying(chosen), nil
-		}
-	}
-	return cfg
 }
 
 // accepts judges the certificates of a connection and returns the leaf.
