@@ -173,12 +173,11 @@ func (c *Client) Authentication(ctx context.Context, attemptID string) (*Authent
 
 // decodeAuthentication takes every JSON object.
 func decodeAuthentication(body []byte) (*Authentication, bool) {
-	trimmed := bytes.TrimSpace(body)
-	if len(trimmed) == 0 || trimmed[0] != '{' {
+	if !bytes.HasPrefix(bytes.TrimLeft(body, " \t\r\n"), []byte("{")) {
 		return nil, false
 	}
 	a := &Authentication{}
-	if err := tolerant(trimmed, a); err != nil {
+	if err := tolerant(body, a); err != nil {
 		return nil, false
 	}
 	a.Raw = body

@@ -79,6 +79,8 @@ func FuzzDecodeAuthentication(f *testing.F) {
 	f.Add([]byte(`{}`))
 	f.Add([]byte(`[]`))
 	f.Add([]byte(`null`))
+	f.Add([]byte("\v{}"))
+	f.Add([]byte("\n{} "))
 	f.Add([]byte(`{"status":5,"identity":[],"authenticationMethods":"x"}`))
 	f.Add([]byte(`{"authenticationMethods":{"face_authentication":null,"email":{}}}`))
 	f.Add([]byte(`{"context":{"location":{"location":{"coordinates":["1",2,{}]}}}}`))
