@@ -14,7 +14,7 @@ const buckets = len(edges) - 1
 const (
 	// priorWeight is how many seconds of watching the prior of a bucket is
 	// worth; priorHazard is the chance a second it starts from.
-	priorWeight = 200.0
+	priorWeight = 100.0
 	priorHazard = 1.0 / 60
 
 	// forget is what a finished item leaves of the past: half is gone after

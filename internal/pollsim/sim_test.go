@@ -25,27 +25,34 @@ func simulate(t *testing.T, s Scenario, build func(*nafath.Client, Scenario) (Po
 }
 
 func TestThePollerIsNearTheBound(t *testing.T) {
-	// Fewer people would make a matter of chance of it: how many come at once
-	// decides about the delay of them all.
+	// How many come at once is chance and decides about the delay of them all, so
+	// delays are held to their goals on the average of several populations.
+	const seeds = 4
 	for name, c := range map[string]struct {
 		scenario         Scenario
 		people           int
 		ratio, mean, p95 float64
 	}{
-		"10 a minute": {S1(10), 3000, 1.35, 4.5, 10.5},
+		"10 a minute": {S1(10), 1500, 1.35, 4.5, 10.5},
 		"slow":        {Slow(10), 1000, 1.35, 10, 24},
-		"fast":        {Fast(10), 1500, 1.6, 3.6, 9},
+		"fast":        {Fast(10), 600, 1.6, 3.6, 9},
 		"times ten":   {S1(10).Times(10), 2500, 1.2, 4, 9},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c.scenario.People = c.people
-			r, bound := simulate(t, c.scenario, Shipped), Bound(c.scenario)
-			assert.Zero(t, r.Limited, "429s")
-			assert.Zero(t, r.Lost)
-			assert.LessOrEqual(t, r.Mean(), c.ratio*bound, "the bound is %.2f s", bound)
-			assert.LessOrEqual(t, r.Mean(), c.mean)
-			assert.LessOrEqual(t, r.Quantile(0.95), c.p95)
-			assert.LessOrEqual(t, r.GapRate, 1.0, "longest gap, over max(6 s, 3 turns)")
+			mean, p95, bound := 0.0, 0.0, Bound(c.scenario)
+			for seed := range uint64(seeds) {
+				c.scenario.Seed = seed + 1
+				r := simulate(t, c.scenario, Shipped)
+				assert.Zero(t, r.Limited, "429s")
+				assert.Zero(t, r.Lost)
+				assert.LessOrEqual(t, r.GapRate, 1.0, "longest gap, over max(6 s, 3 turns)")
+				mean += r.Mean() / seeds
+				p95 += r.Quantile(0.95) / seeds
+			}
+			assert.LessOrEqual(t, mean, c.ratio*bound, "the bound is %.2f s", bound)
+			assert.LessOrEqual(t, mean, c.mean)
+			assert.LessOrEqual(t, p95, c.p95)
 		})
 	}
 }
