@@ -1,6 +1,7 @@
 package kyckit
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -151,6 +152,40 @@ func (e *Error) Unwrap() []error {
 	return errs
 }
 
+// ErrorType returns a word for the kind of failure, for a metric or the
+// attribute error.type of OpenTelemetry: "rate_limited", "outcome_unknown",
+// "canceled" or "timeout" for a context that ended, the kinds of the provider's
+// package in the same form; without a kind the status code, and "other" where
+// there is none. The number of different words is small.
+func (e *Error) ErrorType() string {
+	switch {
+	case errors.Is(e.Kind, context.Canceled):
+		return "canceled"
+	case errors.Is(e.Kind, context.DeadlineExceeded):
+		return "timeout"
+	case e.Kind != nil:
+		if word, ok := kindWord(e.Kind.Error()); ok {
+			return word
+		}
+	}
+	if e.StatusCode != 0 {
+		return strconv.Itoa(e.StatusCode)
+	}
+	return "other"
+}
+
+// kindWord joins the words of a kind's text with underscores. It refuses what
+// does not look like a kind's text, so that nothing else becomes an attribute.
+func kindWord(text string) (string, bool) {
+	const longest = 64
+	for _, c := range text {
+		if c != ' ' && (c < 'a' || c > 'z') {
+			return "", false
+		}
+	}
+	return strings.ReplaceAll(text, " ", "_"), text != "" && len(text) <= longest
+}
+
 // Format implements fmt.Formatter, so that an Error printed by value or with
 // %+v or %#v shows no more than its text.
 func (e Error) Format(f fmt.State, verb rune) {
@@ -161,9 +196,27 @@ func (e Error) Format(f fmt.State, verb rune) {
 	writeString(f, e.Error())
 }
 
-// LogValue implements slog.LogValuer with the fields that are safe to log.
+// LogValue implements slog.LogValuer: a group of the text as "error", and of
+// "provider", "op", "kind" (the word of ErrorType), "status", "code", "attempts"
+// and "request_id" where they are known.
 func (e Error) LogValue() slog.Value {
 	attrs := []slog.Attr{slog.String("error", e.Error())}
+	for _, f := range []struct{ key, value string }{
+		{"provider", e.Provider}, {"op", e.Op}, {"kind", e.ErrorType()},
+	} {
+		if f.value != "" {
+			attrs = append(attrs, slog.String(f.key, f.value))
+		}
+	}
+	if e.StatusCode != 0 {
+		attrs = append(attrs, slog.Int("status", e.StatusCode))
+	}
+	if e.Code != "" {
+		attrs = append(attrs, slog.String("code", e.Code))
+	}
+	if e.Attempts != 0 {
+		attrs = append(attrs, slog.Int("attempts", e.Attempts))
+	}
 	if e.RequestID != "" {
 		attrs = append(attrs, slog.String("request_id", e.RequestID))
 	}

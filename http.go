@@ -26,6 +26,9 @@ type HTTP struct {
 	// answer came, a few words of the SDK's own stand for the status. Nil means
 	// no logging.
 	Logger *slog.Logger
+	// Trace is told of every call and every request, for telemetry. Nil means
+	// none.
+	Trace *Trace
 	// Retry is the policy for calls that are safe to repeat. Calls that start
 	// a verification, cost money or prompt a phone are never repeated,
 	// whatever it says.

@@ -1,9 +1,12 @@
 package kyckit_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
+	"strings"
 	"testing"
 	"time"
 
@@ -72,4 +75,53 @@ func TestErrorText(t *testing.T) {
 	assert.Equal(t, "failed", (&kyckit.Error{}).Error())
 	assert.Empty(t, (&kyckit.Error{}).Message())
 	assert.Nil(t, (&kyckit.Error{}).Body())
+}
+
+func TestASecretIsReadFromAConfiguration(t *testing.T) {
+	var cfg struct {
+		Key   kyckit.Secret `json:"key"`
+		Other kyckit.Secret `json:"other"`
+	}
+	require.NoError(t, json.Unmarshal([]byte(`{"key":"`+planted+`","other":""}`), &cfg))
+	assert.Equal(t, planted, cfg.Key.Reveal())
+	assert.True(t, cfg.Other.IsZero())
+
+	// What an encoder wrote holds no secret any more.
+	b, err := json.Marshal(cfg)
+	require.NoError(t, err)
+	require.ErrorIs(t, json.Unmarshal(b, &cfg), kyckit.ErrInvalid)
+	assert.Equal(t, planted, cfg.Key.Reveal())
+}
+
+func TestErrorTypeIsAWordOfALowNumber(t *testing.T) {
+	for want, e := range map[string]*kyckit.Error{
+		"rate_limited":      {Kind: kyckit.ErrRateLimited, StatusCode: 429},
+		"outcome_unknown":   {Kind: kyckit.ErrOutcomeUnknown, StatusCode: 503, Err: kyckit.ErrUnavailable},
+		"unexpected_answer": {Kind: kyckit.ErrDecode},
+		"canceled":          {Kind: context.Canceled},
+		"timeout":           {Kind: context.DeadlineExceeded},
+		"made_up_kind":      {Kind: errors.New("made up kind")},
+		"418":               {Kind: errors.New("person 1234567890"), StatusCode: 418},
+		"500":               {StatusCode: 500},
+		"other":             {},
+	} {
+		assert.Equal(t, want, e.ErrorType())
+	}
+	assert.Equal(t, "other", (&kyckit.Error{Kind: errors.New(strings.Repeat("x", 65))}).ErrorType())
+}
+
+func TestAnErrorIsLoggedByItsFields(t *testing.T) {
+	var out strings.Builder
+	e := &kyckit.Error{
+		Provider: "nafath", Op: "status", Kind: kyckit.ErrRateLimited, StatusCode: 429, Code: "E-1", Attempts: 3, RequestID: "r1",
+	}
+	slog.New(slog.NewJSONHandler(&out, nil)).Info("m", "err", e.WithText(planted, []byte(planted)))
+	var got struct {
+		Err map[string]any `json:"err"`
+	}
+	require.NoError(t, json.Unmarshal([]byte(out.String()), &got))
+	assert.Equal(t, map[string]any{
+		"error": e.Error(), "provider": "nafath", "op": "status", "kind": "rate_limited",
+		"status": 429.0, "code": "E-1", "attempts": 3.0, "request_id": "r1",
+	}, got.Err)
 }

@@ -50,5 +50,17 @@ func (Secret) LogValue() slog.Value { return slog.StringValue(redacted) }
 // other encoders use, and returns "[redacted]".
 func (Secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }
 
+// UnmarshalText implements encoding.TextUnmarshaler, so that a Secret can stand
+// in a configuration that is read from JSON, YAML or flags. It keeps the text as
+// it is. A text that is what a printed Secret shows is refused with an error of
+// kind ErrInvalid: it was encoded, and the value is lost.
+func (s *Secret) UnmarshalText(text []byte) error {
+	if string(text) == redacted {
+		return &Error{Op: "secret", Kind: ErrInvalid, Reason: "the text is the placeholder of a redacted secret"}
+	}
+	*s = NewSecret(string(text))
+	return nil
+}
+
 // writeString writes to a fmt.State, whose Write keeps no error to report.
 func writeString(w io.Writer, s string) { _, _ = io.WriteString(w, s) }

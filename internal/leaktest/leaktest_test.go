@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 
+	"github.com/kyckit/kyckit"
 	"github.com/kyckit/kyckit/internal/leaktest"
 )
 
@@ -42,4 +43,29 @@ func TestALeakIsFound(t *testing.T) {
 	r = &recorder{}
 	leaktest.Silent(r, "nothing", leaktest.Printed(v), "absent", "not there")
 	assert.False(t, r.failed)
+}
+
+// Loud and Quiet are not in a source file that is no test, so Types cannot find
+// them by itself; it must still find what they print.
+type (
+	Loud struct {
+		Name string
+		In   []map[string]*inner
+		Many map[string]int
+	}
+	Quiet struct {
+		kyckit.Redacted
+		Name string
+		Any  any
+	}
+)
+
+func TestATypeThatShowsItsFieldsIsFound(t *testing.T) {
+	r := &recorder{}
+	leaktest.Types(r, []any{Loud{}})
+	assert.True(t, r.failed)
+	leaktest.Types(t, []any{Quiet{}, &Quiet{}})
+	r = &recorder{}
+	leaktest.Types(r, nil, "NoSuchType")
+	assert.True(t, r.failed)
 }
