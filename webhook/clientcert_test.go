@@ -36,7 +36,7 @@ func shown(id *webhooktest.Identity) *webhook.Delivery {
 }
 
 func TestClientCertRefusesEveryBadKind(t *testing.T) {
-	ca := webhooktest.NewCA(t, "Sender CA")
+	ca := webhooktest.NewTestCA(t, "Sender CA")
 	c := clientCert(t, webhook.ClientCertConfig{CA: ca.PEM()})
 	good := shown(ca.Issue(webhooktest.Leaf{}))
 	require.NoError(t, c.Authenticate(good))
@@ -56,7 +56,7 @@ func TestClientCertRefusesEveryBadKind(t *testing.T) {
 }
 
 func TestHugeKeysAreNotTried(t *testing.T) {
-	ca := webhooktest.NewCA(t, "CA")
+	ca := webhooktest.NewTestCA(t, "CA")
 	id := ca.Issue(webhooktest.Leaf{})
 	huge := *id.Certificate
 	huge.PublicKey = &rsa.PublicKey{N: new(big.Int).Lsh(big.NewInt(1), 8192), E: 65537}
@@ -69,7 +69,7 @@ func TestHugeKeysAreNotTried(t *testing.T) {
 }
 
 func TestCertificateIsAlsoCheckedLater(t *testing.T) {
-	ca, now := webhooktest.NewCA(t, "CA"), time.Now()
+	ca, now := webhooktest.NewTestCA(t, "CA"), time.Now()
 	c := clientCert(t, webhook.ClientCertConfig{CA: ca.PEM(), Now: func() time.Time { return now }})
 	d := shown(ca.Issue(webhooktest.Leaf{}))
 	require.NoError(t, c.Authenticate(d))
@@ -81,7 +81,7 @@ func TestCertificateIsAlsoCheckedLater(t *testing.T) {
 }
 
 func TestPins(t *testing.T) {
-	ca := webhooktest.NewCA(t, "CA")
+	ca := webhooktest.NewTestCA(t, "CA")
 	leaf := webhooktest.Leaf{CommonName: "sender", DNSNames: []string{"Hooks.Example.com", "*.wild.example"}, URIs: []string{"spiffe://example/hooks"}}
 	id, other := ca.Issue(leaf), ca.Issue(webhooktest.Leaf{CommonName: "other", DNSNames: []string{"a.wild.example"}})
 	colons := strings.ToUpper(id.Fingerprint()[:2] + ":" + id.Fingerprint()[2:])
@@ -121,7 +121,7 @@ func TestPins(t *testing.T) {
 }
 
 func TestServerAuthOnlyDemandsAPin(t *testing.T) {
-	ca := webhooktest.NewCA(t, "CA")
+	ca := webhooktest.NewTestCA(t, "CA")
 	server := ca.Bad(webhooktest.ServerOnly, webhooktest.Leaf{DNSNames: []string{"hooks.example"}})
 	_, err := webhook.NewClientCert(webhook.ClientCertConfig{CA: ca.PEM(), AllowServerAuth: true})
 	require.ErrorIs(t, err, kyckit.ErrInvalid)
@@ -132,7 +132,7 @@ func TestServerAuthOnlyDemandsAPin(t *testing.T) {
 }
 
 func TestClientCertConfigIsChecked(t *testing.T) {
-	ca := webhooktest.NewCA(t, "CA")
+	ca := webhooktest.NewTestCA(t, "CA")
 	leaf := ca.Issue(webhooktest.Leaf{})
 	broken := bytes.Replace(ca.PEM(), []byte("\n"), []byte("\n!!!!"), 1)
 	cut := ca.PEM()[:len(ca.PEM())-10]
@@ -155,8 +155,8 @@ func TestClientCertConfigIsChecked(t *testing.T) {
 		"no file":            {CAFile: filepath.Join(t.TempDir(), "none")},
 		"CRL is no CRL":      {CA: good, CRL: good},
 		"empty CRL":          {CA: good, CRL: []byte{}},
-		"stranger's CRL":     {CA: good, CRL: webhooktest.NewCA(t, "CA").CRL(webhooktest.CRL{})},
-		"one stranger's CRL": {CA: good, CRL: join(ca.CRL(webhooktest.CRL{}), webhooktest.NewCA(t, "CA").CRL(webhooktest.CRL{}))},
+		"stranger's CRL":     {CA: good, CRL: webhooktest.NewTestCA(t, "CA").CRL(webhooktest.CRL{})},
+		"one stranger's CRL": {CA: good, CRL: join(ca.CRL(webhooktest.CRL{}), webhooktest.NewTestCA(t, "CA").CRL(webhooktest.CRL{}))},
 		"partial CRL":        {CA: good, CRL: ca.CRL(webhooktest.CRL{Extra: []pkix.Extension{{Id: asn1.ObjectIdentifier{2, 5, 29, 28}, Critical: true, Value: []byte{0x30, 0}}}})},
 		"soft without CRL":   {CA: good, SoftCRL: true},
 		"wildcard":           {CA: good, DNSNames: []string{"*.example.com"}},
@@ -178,7 +178,7 @@ func TestClientCertConfigIsChecked(t *testing.T) {
 }
 
 func TestRevocation(t *testing.T) {
-	ca := webhooktest.NewCA(t, "root")
+	ca := webhooktest.NewTestCA(t, "root")
 	issuing := ca.Intermediate("issuing")
 	direct, below := ca.Issue(webhooktest.Leaf{}), issuing.Issue(webhooktest.Leaf{})
 	join := func(parts ...[]byte) []byte { return bytes.Join(parts, nil) }
@@ -226,7 +226,7 @@ func TestRevocation(t *testing.T) {
 }
 
 func TestRevocationListGoesStale(t *testing.T) {
-	ca, now := webhooktest.NewCA(t, "CA"), time.Now()
+	ca, now := webhooktest.NewTestCA(t, "CA"), time.Now()
 	c := clientCert(t, webhook.ClientCertConfig{CA: ca.PEM(), CRL: ca.CRL(webhooktest.CRL{NextUpdate: now.Add(time.Minute)}), Now: func() time.Time { return now }})
 	d := shown(ca.Issue(webhooktest.Leaf{}))
 	require.NoError(t, c.Authenticate(d))

@@ -23,7 +23,7 @@ import (
 )
 
 // exampleCA makes a CA and a client certificate. In a test of your own,
-// webhooktest.NewCA does it.
+// webhooktest.NewTestCA does it.
 func exampleCA() (caPEM []byte, leaf *x509.Certificate) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

@@ -31,7 +31,7 @@ func loopback() []netip.Prefix {
 	return []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}
 }
 
-func proxyCert(t testing.TB, format webhook.ProxyFormat, ca *webhooktest.CA) *webhook.ProxyCert {
+func proxyCert(t testing.TB, format webhook.ProxyFormat, ca *webhooktest.TestCA) *webhook.ProxyCert {
 	t.Helper()
 	p, err := webhook.NewProxyCert(webhook.ProxyCertConfig{Format: format, Trusted: loopback(), Certificate: webhook.ClientCertConfig{CA: ca.PEM()}})
 	require.NoError(t, err)
@@ -44,7 +44,7 @@ func forwarded(h http.Header) *webhook.Delivery {
 }
 
 func TestProxyFormats(t *testing.T) {
-	ca := webhooktest.NewCA(t, "CA")
+	ca := webhooktest.NewTestCA(t, "CA")
 	id := ca.Issue(webhooktest.Leaf{CommonName: `quo"te, inc`})
 	for name, format := range formats() {
 		t.Run(name, func(t *testing.T) {
@@ -90,7 +90,7 @@ func TestProxyFormats(t *testing.T) {
 }
 
 func TestForwardedChainsAreIntermediatesOnly(t *testing.T) {
-	ca, evil := webhooktest.NewCA(t, "CA"), webhooktest.NewCA(t, "evil")
+	ca, evil := webhooktest.NewTestCA(t, "CA"), webhooktest.NewTestCA(t, "evil")
 	below := ca.Intermediate("issuing").Issue(webhooktest.Leaf{})
 	forged := evil.Issue(webhooktest.Leaf{})
 	chain := func(c *x509.Certificate) string { return ":" + base64.StdEncoding.EncodeToString(c.Raw) + ":" }
@@ -134,7 +134,7 @@ func TestForwardedChainsAreIntermediatesOnly(t *testing.T) {
 }
 
 func TestVerifyHeaderIsDemanded(t *testing.T) {
-	ca := webhooktest.NewCA(t, "CA")
+	ca := webhooktest.NewTestCA(t, "CA")
 	id := ca.Issue(webhooktest.Leaf{})
 	for format, bad := range map[webhook.ProxyFormat][]string{
 		webhook.ProxyNginx:   {"NONE", "FAILED:expired", "success", "SUCCESS ", "SUCCESS,SUCCESS", "0"},
@@ -149,8 +149,8 @@ func TestVerifyHeaderIsDemanded(t *testing.T) {
 }
 
 func TestXFCC(t *testing.T) {
-	ca := webhooktest.NewCA(t, "CA")
-	id, other := ca.Issue(webhooktest.Leaf{}), webhooktest.NewCA(t, "other").Issue(webhooktest.Leaf{})
+	ca := webhooktest.NewTestCA(t, "CA")
+	id, other := ca.Issue(webhooktest.Leaf{}), webhooktest.NewTestCA(t, "other").Issue(webhooktest.Leaf{})
 	element := func(id *webhooktest.Identity) string {
 		return webhooktest.Forward(webhook.ProxyEnvoy, id.Certificate).Get("X-Forwarded-Client-Cert")
 	}
@@ -176,7 +176,7 @@ func TestXFCC(t *testing.T) {
 }
 
 func TestTraefikEscapedByVersion2(t *testing.T) {
-	ca := webhooktest.NewCA(t, "CA")
+	ca := webhooktest.NewTestCA(t, "CA")
 	id := ca.Issue(webhooktest.Leaf{})
 	b64 := base64.StdEncoding.EncodeToString(id.Certificate.Raw)
 	escaped := strings.NewReplacer("+", "%2B", "/", "%2F", "=", "%3D").Replace(b64)
@@ -184,7 +184,7 @@ func TestTraefikEscapedByVersion2(t *testing.T) {
 }
 
 func TestPEMEscapedLikeAQuery(t *testing.T) {
-	ca := webhooktest.NewCA(t, "CA")
+	ca := webhooktest.NewTestCA(t, "CA")
 	id := ca.Issue(webhooktest.Leaf{})
 	h := webhooktest.Forward(webhook.ProxyNginx, id.Certificate)
 	h.Set("X-Ssl-Client-Cert", strings.ReplaceAll(h.Get("X-Ssl-Client-Cert"), "%20", "+"))
@@ -192,7 +192,7 @@ func TestPEMEscapedLikeAQuery(t *testing.T) {
 }
 
 func TestHandlerHidesTheForwardedHeaders(t *testing.T) {
-	ca := webhooktest.NewCA(t, "CA")
+	ca := webhooktest.NewTestCA(t, "CA")
 	id := ca.Issue(webhooktest.Leaf{})
 	for name, format := range formats() {
 		var seen http.Header
@@ -219,12 +219,12 @@ func TestHandlerHidesTheForwardedHeaders(t *testing.T) {
 }
 
 func TestFakeProxies(t *testing.T) {
-	ca := webhooktest.NewCA(t, "CA")
+	ca := webhooktest.NewTestCA(t, "CA")
 	server := ca.Issue(webhooktest.Leaf{DNSNames: []string{"example.com"}, Usages: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}})
 	for name, format := range formats() {
 		t.Run(name, func(t *testing.T) {
 			backend := behind(t, proxyCert(t, format, ca))
-			proxy := webhooktest.NewProxy(t, format, backend.URL, server)
+			proxy := webhooktest.NewTestProxy(t, format, backend.URL, server)
 			checkProxy(t, ca, proxy.URL, format)
 		})
 	}
@@ -243,7 +243,7 @@ func behind(t testing.TB, a webhook.Authenticator) *httptest.Server {
 }
 
 // checkProxy sends good and bad deliveries through a proxy.
-func checkProxy(t *testing.T, ca *webhooktest.CA, url string, format webhook.ProxyFormat) {
+func checkProxy(t *testing.T, ca *webhooktest.TestCA, url string, format webhook.ProxyFormat) {
 	t.Helper()
 	assert.Equal(t, 200, send(client(ca, ca.Issue(webhooktest.Leaf{CommonName: `a "b", c`}), nil, tls.VersionTLS13), url))
 	for _, kind := range webhooktest.BadCerts() {
@@ -264,7 +264,7 @@ func checkProxy(t *testing.T, ca *webhooktest.CA, url string, format webhook.Pro
 }
 
 func TestProxyByUnixSocketAndMTLS(t *testing.T) {
-	ca, proxies := webhooktest.NewCA(t, "CA"), webhooktest.NewCA(t, "proxies")
+	ca, proxies := webhooktest.NewTestCA(t, "CA"), webhooktest.NewTestCA(t, "proxies")
 	id, proxyID := ca.Issue(webhooktest.Leaf{}), proxies.Issue(webhooktest.Leaf{})
 	rule := webhook.ClientCertConfig{CA: ca.PEM()}
 	d := func(local net.Addr, remote string, tlsID *webhooktest.Identity) *webhook.Delivery {
@@ -299,7 +299,7 @@ func TestProxyByUnixSocketAndMTLS(t *testing.T) {
 }
 
 func TestProxyCertReplaceAndReload(t *testing.T) {
-	ca, next := webhooktest.NewCA(t, "CA"), webhooktest.NewCA(t, "next")
+	ca, next := webhooktest.NewTestCA(t, "CA"), webhooktest.NewTestCA(t, "next")
 	old, renewed := ca.Issue(webhooktest.Leaf{}), next.Issue(webhooktest.Leaf{})
 	p := proxyCert(t, webhook.ProxyRFC9440, ca)
 	auth := func(id *webhooktest.Identity) error {
@@ -323,7 +323,7 @@ func TestProxyCertReplaceAndReload(t *testing.T) {
 }
 
 func TestProxyCertConfigIsChecked(t *testing.T) {
-	ca := webhooktest.NewCA(t, "CA")
+	ca := webhooktest.NewTestCA(t, "CA")
 	rule := webhook.ClientCertConfig{CA: ca.PEM()}
 	for name, cfg := range map[string]webhook.ProxyCertConfig{
 		"no format":       {Trusted: loopback(), Certificate: rule},

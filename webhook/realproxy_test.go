@@ -41,7 +41,7 @@ func program(t *testing.T, name string) string {
 
 // realProxy is a proxy process and what stands behind it.
 type realProxy struct {
-	ca, sender *webhooktest.CA
+	ca, sender *webhooktest.TestCA
 	dir, addr  string
 	rule       webhook.ClientCertConfig
 	revoked    *webhooktest.Identity
@@ -49,7 +49,7 @@ type realProxy struct {
 
 func newRealProxy(t *testing.T) *realProxy {
 	t.Helper()
-	p := &realProxy{ca: webhooktest.NewCA(t, "server CA"), sender: webhooktest.NewCA(t, "sender CA"), dir: t.TempDir()}
+	p := &realProxy{ca: webhooktest.NewTestCA(t, "server CA"), sender: webhooktest.NewTestCA(t, "sender CA"), dir: t.TempDir()}
 	server := p.ca.Issue(webhooktest.Leaf{DNSNames: []string{"example.com"}, Usages: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}})
 	p.file(t, "server.pem", server.PEM(), server.KeyPEM())
 	p.file(t, "ca.pem", p.sender.PEM())

@@ -34,7 +34,7 @@ type site struct {
 	seen    atomic.Int32
 }
 
-func newSite(t testing.TB, ca *webhooktest.CA, c *webhook.ClientCert, change ...func(*tls.Config)) *site {
+func newSite(t testing.TB, ca *webhooktest.TestCA, c *webhook.ClientCert, change ...func(*tls.Config)) *site {
 	s := &site{}
 	h, err := webhook.NewHandler(webhook.HandlerConfig{
 		Authenticate: c, Key: func(*webhook.Delivery) string { return fmt.Sprint(s.seen.Add(1)) },
@@ -62,7 +62,7 @@ func newSite(t testing.TB, ca *webhooktest.CA, c *webhook.ClientCert, change ...
 }
 
 // client is a sender that shows id; cache lets it resume.
-func client(ca *webhooktest.CA, id *webhooktest.Identity, cache tls.ClientSessionCache, version uint16) *http.Client {
+func client(ca *webhooktest.TestCA, id *webhooktest.Identity, cache tls.ClientSessionCache, version uint16) *http.Client {
 	roots := x509.NewCertPool()
 	roots.AddCert(ca.Certificate)
 	cfg := &tls.Config{RootCAs: roots, ServerName: "example.com", ClientSessionCache: cache, MinVersion: version, MaxVersion: version}
@@ -83,7 +83,7 @@ func send(c *http.Client, url string) int {
 }
 
 func TestHandshake(t *testing.T) {
-	ca := webhooktest.NewCA(t, "CA")
+	ca := webhooktest.NewTestCA(t, "CA")
 	c := clientCert(t, webhook.ClientCertConfig{CA: ca.PEM()})
 	s := newSite(t, ca, c)
 	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
@@ -107,7 +107,7 @@ func TestResumptionIsChecked(t *testing.T) {
 				base.WrapSession, base.UnwrapSession = keys.EncryptTicket, keys.DecryptTicket
 			}
 		}
-		ca := webhooktest.NewCA(t, "CA")
+		ca := webhooktest.NewTestCA(t, "CA")
 		id := ca.Issue(webhooktest.Leaf{DNSNames: []string{"old.example"}})
 		c := clientCert(t, webhook.ClientCertConfig{CA: ca.PEM(), DNSNames: []string{"old.example"}})
 		s := newSite(t, ca, c, ownTickets)
@@ -127,7 +127,7 @@ func TestResumptionIsChecked(t *testing.T) {
 // certificate, so an old session must not stand for one the rule has dropped.
 func TestRenewedSenderIsNotHeldToItsOldSession(t *testing.T) {
 	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
-		ca := webhooktest.NewCA(t, "CA")
+		ca := webhooktest.NewTestCA(t, "CA")
 		old, renewed := ca.Issue(webhooktest.Leaf{}), ca.Issue(webhooktest.Leaf{})
 		c := clientCert(t, webhook.ClientCertConfig{CA: ca.PEM(), SPKI: []string{old.SPKI(), renewed.SPKI()}})
 		s := newSite(t, ca, c)
@@ -152,7 +152,7 @@ func TestRenewedSenderIsNotHeldToItsOldSession(t *testing.T) {
 }
 
 func TestReplaceReachesOpenConnections(t *testing.T) {
-	ca, next := webhooktest.NewCA(t, "CA"), webhooktest.NewCA(t, "next CA")
+	ca, next := webhooktest.NewTestCA(t, "CA"), webhooktest.NewTestCA(t, "next CA")
 	old, renewed := ca.Issue(webhooktest.Leaf{}), next.Issue(webhooktest.Leaf{})
 	c := clientCert(t, webhook.ClientCertConfig{CA: ca.PEM()})
 	s := newSite(t, ca, c)
@@ -167,7 +167,7 @@ func TestReplaceReachesOpenConnections(t *testing.T) {
 }
 
 func TestChangeUnderLoadFailsNoGoodRequest(t *testing.T) {
-	ca, other := webhooktest.NewCA(t, "CA"), webhooktest.NewCA(t, "other")
+	ca, other := webhooktest.NewTestCA(t, "CA"), webhooktest.NewTestCA(t, "other")
 	id := ca.Issue(webhooktest.Leaf{})
 	caFile, crlFile := filepath.Join(t.TempDir(), "ca.pem"), filepath.Join(t.TempDir(), "crl.pem")
 	write := func(name string, data ...[]byte) {
@@ -218,7 +218,7 @@ func TestChangeUnderLoadFailsNoGoodRequest(t *testing.T) {
 }
 
 func TestReloadKeepsTheLastGood(t *testing.T) {
-	ca, next := webhooktest.NewCA(t, "CA"), webhooktest.NewCA(t, "next")
+	ca, next := webhooktest.NewTestCA(t, "CA"), webhooktest.NewTestCA(t, "next")
 	file := filepath.Join(t.TempDir(), "ca.pem")
 	require.NoError(t, os.WriteFile(file, ca.PEM(), 0o600))
 	var events []webhook.CertificateEvent
@@ -252,7 +252,7 @@ func TestReloadKeepsTheLastGood(t *testing.T) {
 }
 
 func TestPollingFollowsTheConfiguredClock(t *testing.T) {
-	ca, now := webhooktest.NewCA(t, "CA"), time.Now()
+	ca, now := webhooktest.NewTestCA(t, "CA"), time.Now()
 	id := ca.Issue(webhooktest.Leaf{})
 	file := filepath.Join(t.TempDir(), "crl.pem")
 	write := func(revoked ...*x509.Certificate) {
@@ -272,7 +272,7 @@ func TestPollingFollowsTheConfiguredClock(t *testing.T) {
 }
 
 func TestExpiryWarnings(t *testing.T) {
-	ca, now := webhooktest.NewCA(t, "CA"), time.Now()
+	ca, now := webhooktest.NewTestCA(t, "CA"), time.Now()
 	id := ca.Issue(webhooktest.Leaf{NotAfter: now.Add(40 * 24 * time.Hour)})
 	kinds := map[webhook.CertificateEventKind]int{}
 	c := clientCert(t, webhook.ClientCertConfig{
@@ -301,7 +301,7 @@ func TestExpiryWarnings(t *testing.T) {
 }
 
 func TestTLSConfigKeepsTheBase(t *testing.T) {
-	ca := webhooktest.NewCA(t, "CA")
+	ca := webhooktest.NewTestCA(t, "CA")
 	c := clientCert(t, webhook.ClientCertConfig{CA: ca.PEM()})
 	called := 0
 	base := &tls.Config{VerifyConnection: func(tls.ConnectionState) error { called++; return nil }, MinVersion: tls.VersionTLS13}

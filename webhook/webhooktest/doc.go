@@ -6,7 +6,7 @@
 // The example of [Sender] shows deliveries. A [CA] makes client certificates, good and
 // bad:
 //
-//	ca := webhooktest.NewCA(t, "provider CA")
+//	ca := webhooktest.NewTestCA(t, "provider CA")
 //	rule, err := webhook.NewClientCert(webhook.ClientCertConfig{CA: ca.PEM(), DNSNames: []string{"hooks.provider.test"}})
 //	…                              // a receiver with rule.TLSConfig and rule as its Authenticator
 //	names := webhooktest.Leaf{DNSNames: []string{"hooks.provider.test"}}
@@ -15,6 +15,7 @@
 //		bad := ca.Bad(kind, names).TLS() // must be refused
 //	}
 //
-// Constructors that take a testing.TB end the test when they cannot do their
-// work. Everything is safe for concurrent use unless it says otherwise.
+// NewTestCA and NewTestProxy are for tests, which they end when they cannot do
+// their work; NewCA and NewProxy are the same for other programs and return
+// errors. Everything is safe for concurrent use unless it says otherwise.
 package webhooktest

@@ -6,12 +6,13 @@ import (
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/hex"
+	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
 	"strings"
-	"testing"
 
 	"github.com/kyckit/kyckit/webhook"
 )
@@ -72,27 +73,35 @@ func escape(s string) string { return strings.ReplaceAll(url.QueryEscape(s), "+"
 // NewProxy starts a fake proxy that ends TLS with the given server identity,
 // asks clients for a certificate without judging it, and forwards requests to
 // backend in the given format. It drops the copies of the headers that a client
-// sent, as a proxy must. It is closed with the test.
+// sent, as a proxy must. Close it after use.
 //
-// Its address, and the peer that the backend sees, is 127.0.0.1:
+// Its address, and the peer that the backend sees, is 127.0.0.1. In a test:
 //
+//	ca := webhooktest.NewTestCA(t, "provider CA")
 //	server := ca.Issue(webhooktest.Leaf{
 //		IPs: []net.IP{net.IPv4(127, 0, 0, 1)}, Usages: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 //	})
-//	proxy := webhooktest.NewProxy(t, webhook.ProxyNginx, backend.URL, server)
+//	proxy := webhooktest.NewTestProxy(t, webhook.ProxyNginx, backend.URL, server)
 //	roots := x509.NewCertPool()
 //	roots.AddCert(ca.Certificate)
 //	sender := ca.Issue(webhooktest.Leaf{DNSNames: []string{"webhooks.provider.example"}})
 //	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{
 //		RootCAs: roots, Certificates: []tls.Certificate{sender.TLS()},
 //	}}}
-func NewProxy(t testing.TB, format webhook.ProxyFormat, backend string, server *Identity) *httptest.Server {
-	t.Helper()
+func NewProxy(format webhook.ProxyFormat, backend string, server *Identity) (*httptest.Server, error) {
 	target, err := url.Parse(backend)
-	if err != nil {
-		t.Fatalf("webhooktest: %v", err)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("webhooktest: backend: %w", err)
+	case target.Host == "":
+		return nil, errors.New("webhooktest: backend is no absolute URL")
+	case server == nil || server.Certificate == nil:
+		return nil, errors.New("webhooktest: a proxy needs a server identity")
 	}
 	example := Forward(format, server.Certificate, server.Certificate)
+	if len(example) == 0 {
+		return nil, errors.New("webhooktest: unknown proxy format")
+	}
 	transport := &http.Transport{DisableKeepAlives: true}
 	proxy := httptest.NewUnstartedServer(&httputil.ReverseProxy{Transport: transport, Rewrite: func(r *httputil.ProxyRequest) {
 		r.SetURL(target)
@@ -105,6 +114,5 @@ func NewProxy(t testing.TB, format webhook.ProxyFormat, backend string, server *
 	}})
 	proxy.TLS = &tls.Config{Certificates: []tls.Certificate{server.TLS()}, ClientAuth: tls.RequestClientCert, MinVersion: tls.VersionTLS12}
 	proxy.StartTLS()
-	t.Cleanup(proxy.Close)
-	return proxy
+	return proxy, nil
 }

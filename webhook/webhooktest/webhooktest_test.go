@@ -172,3 +172,28 @@ func TestStormIsHandledOnce(t *testing.T) {
 		assert.Equal(t, 1, n, body)
 	}
 }
+
+// TestCAReportsWhatItCannotDo: a program that is no test gets an error.
+func TestCAReportsWhatItCannotDo(t *testing.T) {
+	ca, err := webhooktest.NewCA("CA")
+	require.NoError(t, err)
+	for _, leaf := range []webhooktest.Leaf{{URIs: []string{"%zz"}}, {DNSNames: []string{"تجربة.example"}}} {
+		_, err = ca.Issue(leaf)
+		require.ErrorContains(t, err, "webhooktest: ")
+		for _, kind := range webhooktest.BadCerts() {
+			_, err = ca.Bad(kind, leaf)
+			require.ErrorContains(t, err, "webhooktest: ", kind)
+		}
+	}
+	id, err := ca.Issue(webhooktest.Leaf{})
+	require.NoError(t, err)
+	for what, start := range map[string]func() (*httptest.Server, error){
+		"no host":     func() (*httptest.Server, error) { return webhooktest.NewProxy(webhook.ProxyNginx, "backend", id) },
+		"no URL":      func() (*httptest.Server, error) { return webhooktest.NewProxy(webhook.ProxyNginx, "http://[", id) },
+		"no identity": func() (*httptest.Server, error) { return webhooktest.NewProxy(webhook.ProxyNginx, "http://x", nil) },
+		"no format":   func() (*httptest.Server, error) { return webhooktest.NewProxy(0, "http://x", id) },
+	} {
+		_, err := start()
+		require.ErrorContains(t, err, "webhooktest: ", what)
+	}
+}
