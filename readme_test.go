@@ -6,14 +6,10 @@ import (
 	"io"
 	"net/http"
 	"net/netip"
-	"os"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require"
 
 	"github.com/kyckit/kyckit"
 	"github.com/kyckit/kyckit/auth"
@@ -25,23 +21,6 @@ import (
 	"github.com/kyckit/kyckit/nafath/nafathtest"
 	"github.com/kyckit/kyckit/webhook"
 )
-
-// TestReadmeCompiles finds every Go snippet of the README in this file, which
-// compiles.
-func TestReadmeCompiles(t *testing.T) {
-	readme, err := os.ReadFile("README.md")
-	require.NoError(t, err)
-	source, err := os.ReadFile("readme_test.go")
-	require.NoError(t, err)
-	code := squeeze(string(source))
-	blocks := strings.Split(string(readme), "```go\n")[1:]
-	require.NotEmpty(t, blocks)
-	for _, b := range blocks {
-		snippet, _, ok := strings.Cut(b, "```")
-		require.True(t, ok)
-		assert.Contains(t, code, squeeze(snippet), "the README's snippet is not in this file")
-	}
-}
 
 // squeeze drops indentation and blank lines.
 func squeeze(s string) string {
