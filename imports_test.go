@@ -34,7 +34,7 @@ var (
 		"":                   {},
 		"internal/transport": {""},
 		"auth":               {"", "internal"},
-		"webhook":            {"", "webhook/internal", "internal/strictjson"},
+		"webhook":            {"", "webhook/internal", "internal/strictjson", "internal/credential"},
 		"redisstore":         {"", "auth", "nafath", "webhook"},
 		"otelkyc":            {"", "auth", "nafath", "webhook"},
 	}

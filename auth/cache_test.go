@@ -280,7 +280,7 @@ func TestCacheUnderFire(t *testing.T) {
 }
 
 func TestConfigErrorsNameTheField(t *testing.T) {
-	secret := kyckit.NewSecret("s")
+	secret := kyckit.NewSecret("an-invented-secret")
 	src := auth.Static(secret)
 	credentials := func(change func(*auth.ClientCredentialsConfig)) error {
 		cfg := auth.ClientCredentialsConfig{TokenURL: "https://kyc.example.test/token", ClientID: "id", ClientSecret: secret}
@@ -335,6 +335,10 @@ func TestConfigErrorsNameTheField(t *testing.T) {
 		{"ClientID", credentials(func(c *cc) { c.ClientID = " " })},
 		{"ClientSecret", credentials(func(c *cc) { c.ClientSecret = kyckit.Secret{} })},
 		{"ClientSecret", credentials(func(c *cc) { c.ClientSecret = kyckit.NewSecret("\n") })},
+		{"ClientID must not end", credentials(func(c *cc) { c.ClientID = "id\n" })},
+		{"ClientID must not begin", credentials(func(c *cc) { c.ClientID = "\uFEFFid" })},
+		{"ClientSecret must not end", credentials(func(c *cc) { c.ClientSecret = kyckit.NewSecret("s\n") })},
+		{"ClientSecret must not begin", credentials(func(c *cc) { c.ClientSecret = kyckit.NewSecret("\uFEFFs") })},
 		{"Scopes", credentials(func(c *cc) { c.Scopes = []string{"a\x00"} })},
 		{"Scopes", credentials(func(c *cc) { c.Scopes = []string{"a b"} })},
 		{"Scopes", credentials(func(c *cc) { c.Scopes = []string{""} })},
@@ -347,10 +351,15 @@ func TestConfigErrorsNameTheField(t *testing.T) {
 		{"Username", login(func(c *pl) { c.Username = "" })},
 		{"Username", login(func(c *pl) { c.Username = "\t" })},
 		{"Password", login(func(c *pl) { c.Password = kyckit.NewSecret("") })},
+		{"Username must not end", login(func(c *pl) { c.Username = "u@example.test\r\n" })},
+		{"Password must not end", login(func(c *pl) { c.Password = kyckit.NewSecret("p ") })},
+		{"Password must not begin", login(func(c *pl) { c.Password = kyckit.NewSecret("\uFEFFp") })},
 		{"DefaultLifetime", login(func(c *pl) { c.DefaultLifetime = -1 })},
 		{"URL", exchange(func(c *jx) { c.URL = "ftp://kyc.example.test" })},
 		{"Fields", exchange(func(c *jx) { c.Fields = nil })},
 		{"Fields", exchange(func(c *jx) { c.Fields = fields("") })},
+		{`Fields "clientSecret" must not end`, exchange(func(c *jx) { c.Fields = fields("s\n") })},
+		{`Fields "clientSecret" must be`, exchange(func(c *jx) { c.Fields = fields("caf\xe9") })},
 		{"Decode", exchange(func(c *jx) { c.Decode = nil })},
 		{"Method", exchange(func(c *jx) { c.Method = "GET" })},
 		{"Method", exchange(func(c *jx) { c.Method, c.LegacyQueryCredentials = "POST", true })},
@@ -363,6 +372,8 @@ func TestConfigErrorsNameTheField(t *testing.T) {
 		{"Issuer", minter(func(c *mc) { c.Issuer = "a\xff" })},
 		{"Issuer", minter(func(c *mc) { c.Issuer = strings.Repeat("x", 2000) })},
 		{"Secret", minter(func(c *mc) { c.Secret = kyckit.Secret{} })},
+		{"Secret must not end", minter(func(c *mc) { c.Secret = kyckit.NewSecret("0123456789abcdef\n") })},
+		{"Issuer must not end", minter(func(c *mc) { c.Issuer = "iss\n" })},
 		{"MaxTTL", minter(func(c *mc) { c.MaxTTL = -1 })},
 		{"MaxTTL", minter(func(c *mc) { c.MaxTTL = time.Millisecond })},
 	} {

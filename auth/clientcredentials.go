@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/kyckit/kyckit"
+	"github.com/kyckit/kyckit/internal/credential"
 	"github.com/kyckit/kyckit/internal/transport"
 )
 
@@ -16,7 +17,8 @@ import (
 type ClientCredentialsConfig struct {
 	// TokenURL is the token endpoint, https (http on loopback only). Required.
 	TokenURL string
-	// ClientID and ClientSecret are the credentials. Required.
+	// ClientID and ClientSecret are the credentials, used as they are: what
+	// begins with a byte order mark or ends in a blank is refused. Required.
 	ClientID     string
 	ClientSecret kyckit.Secret
 	// BasicAuth sends the credentials in an Authorization header instead of
@@ -50,11 +52,11 @@ type ClientCredentialsConfig struct {
 // answer without a usable bearer token, [kyckit.ErrUnavailable] otherwise. The
 // OAuth error code is in Error.Code.
 func NewClientCredentials(cfg ClientCredentialsConfig) (*Cache, error) {
-	switch {
-	case strings.TrimSpace(cfg.ClientID) == "":
-		return nil, transport.ConfigError(provider, "ClientID", "is required")
-	case strings.TrimSpace(cfg.ClientSecret.Reveal()) == "":
-		return nil, transport.ConfigError(provider, "ClientSecret", "is required")
+	if reason := credential.Text(cfg.ClientID); reason != "" {
+		return nil, transport.ConfigError(provider, "ClientID", reason)
+	}
+	if reason := credential.Text(cfg.ClientSecret.Reveal()); reason != "" {
+		return nil, transport.ConfigError(provider, "ClientSecret", reason)
 	}
 	params := make(url.Values, len(cfg.Params)+1)
 	for k, v := range cfg.Params {

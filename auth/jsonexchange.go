@@ -7,9 +7,12 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
+	"slices"
+	"strconv"
 	"time"
 
 	"github.com/kyckit/kyckit"
+	"github.com/kyckit/kyckit/internal/credential"
 	"github.com/kyckit/kyckit/internal/transport"
 )
 
@@ -33,7 +36,8 @@ type JSONExchangeConfig struct {
 	URL string
 	// Method is the HTTP method. Empty means POST.
 	Method string
-	// Fields are sent as the string fields of a JSON object. Required.
+	// Fields are sent as the string fields of a JSON object. Each must be UTF-8;
+	// what begins with a byte order mark or ends in a blank is refused. Required.
 	Fields map[string]kyckit.Secret
 	// Header holds further request headers, if any.
 	Header http.Header
@@ -88,9 +92,13 @@ func NewJSONExchange(cfg JSONExchangeConfig) (*Cache, error) {
 			}
 		}
 	}
-	for _, v := range cfg.Fields {
-		if v.IsZero() {
-			return nil, transport.ConfigError(name, "Fields", "must not hold empty values")
+	for _, k := range slices.Sorted(maps.Keys(cfg.Fields)) {
+		reason := credential.UTF8Text(cfg.Fields[k].Reveal())
+		if cfg.LegacyQueryCredentials {
+			reason = credential.Text(cfg.Fields[k].Reveal())
+		}
+		if reason != "" {
+			return nil, transport.ConfigError(name, "Fields", strconv.Quote(k)+" "+reason)
 		}
 	}
 	j := &jsonExchange{

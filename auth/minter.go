@@ -2,6 +2,7 @@ package auth
 
 import (
 	"cmp"
+	"crypto"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
@@ -10,12 +11,12 @@ import (
 	"hash"
 	"log/slog"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 	"unicode/utf8"
 
 	"github.com/kyckit/kyckit"
+	"github.com/kyckit/kyckit/internal/credential"
 	"github.com/kyckit/kyckit/internal/redact"
 	"github.com/kyckit/kyckit/internal/transport"
 )
@@ -35,7 +36,9 @@ type MinterConfig struct {
 	// Issuer is the iss claim, the client id: 1 to 1,024 bytes of UTF-8.
 	// Required.
 	Issuer string
-	// Secret is the HMAC key, used as its raw bytes. Required.
+	// Secret is the HMAC key, used as its raw bytes: what begins with a byte
+	// order mark or ends in a blank is refused, and in FIPS 140-only mode what is
+	// shorter than 14 bytes. Required.
 	Secret kyckit.Secret
 	// MaxTTL is the longest lifetime Mint accepts. Zero means 24 h.
 	MaxTTL time.Duration
@@ -51,12 +54,14 @@ type Minter struct {
 
 // NewMinter returns a Minter.
 func NewMinter(cfg MinterConfig) (*Minter, error) {
-	maxTTL := cmp.Or(cfg.MaxTTL, defaultMaxTTL)
+	maxTTL, secret := cmp.Or(cfg.MaxTTL, defaultMaxTTL), cfg.Secret.Reveal()
+	if reason := cmp.Or(credential.Text(secret), credential.HMAC(crypto.SHA256, len(secret))); reason != "" {
+		return nil, transport.ConfigError(provider, "Secret", reason)
+	}
+	if reason := credential.Text(cfg.Issuer); reason != "" {
+		return nil, transport.ConfigError(provider, "Issuer", reason)
+	}
 	switch {
-	case strings.TrimSpace(cfg.Secret.Reveal()) == "":
-		return nil, transport.ConfigError(provider, "Secret", "is required")
-	case strings.TrimSpace(cfg.Issuer) == "":
-		return nil, transport.ConfigError(provider, "Issuer", "is required")
 	case !utf8.ValidString(cfg.Issuer):
 		return nil, transport.ConfigError(provider, "Issuer", "must be UTF-8")
 	case len(cfg.Issuer) > maxIssuer:
@@ -70,7 +75,7 @@ func NewMinter(cfg MinterConfig) (*Minter, error) {
 	}
 	return &Minter{
 		maxTTL: maxTTL,
-		signer: newSigner([]byte(cfg.Secret.Reveal()), `{"iss":`+string(issuer)+`,"exp":`),
+		signer: newSigner([]byte(secret), `{"iss":`+string(issuer)+`,"exp":`),
 	}, nil
 }
 

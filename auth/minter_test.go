@@ -90,7 +90,7 @@ func TestZeroValuesDoNotPanic(t *testing.T) {
 }
 
 func TestMintGuards(t *testing.T) {
-	m, err := auth.NewMinter(auth.MinterConfig{Issuer: "i", Secret: kyckit.NewSecret("s"), MaxTTL: time.Hour})
+	m, err := auth.NewMinter(auth.MinterConfig{Issuer: "i", Secret: kyckit.NewSecret(mintSecret), MaxTTL: time.Hour})
 	require.NoError(t, err)
 	for _, person := range []string{
 		"", " ", "1 2", `1"2`, `1\2`, "1\n", "\x00", "é", "\xff", "1/2", "<", "1@2", "`", "[", "{", "^", strings.Repeat("1", 65),
@@ -109,7 +109,7 @@ func TestMintGuards(t *testing.T) {
 		_, err := m.Mint("azAZ09.-_", ttl)
 		require.NoError(t, err)
 	}
-	m = newMinter(t, "i", "s")
+	m = newMinter(t, "i", mintSecret)
 	_, err = m.Mint("1", 24*time.Hour)
 	require.NoError(t, err)
 	_, err = m.Mint("1", 24*time.Hour+1)
@@ -118,7 +118,7 @@ func TestMintGuards(t *testing.T) {
 
 func TestMintedExpiryIsInWholeSecondsAndNeverLaterThanAsked(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := newMinter(t, "i", "s")
+		m := newMinter(t, "i", mintSecret)
 		for range 20 {
 			time.Sleep(137 * time.Millisecond)
 			tok, err := m.Mint("1", 90*time.Second)

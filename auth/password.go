@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/kyckit/kyckit"
+	"github.com/kyckit/kyckit/internal/credential"
 	"github.com/kyckit/kyckit/internal/transport"
 )
 
@@ -17,7 +18,8 @@ type PasswordLoginConfig struct {
 	// LoginURL is the login endpoint, https (http on loopback only). A
 	// trailing slash is dropped, because the provider redirects it. Required.
 	LoginURL string
-	// Username and Password are the credentials. Required.
+	// Username and Password are the credentials, used as they are: what begins
+	// with a byte order mark or ends in a blank is refused. Required.
 	Username string
 	Password kyckit.Secret
 	// OmitGrantType leaves out the field grant_type=password, which the
@@ -52,11 +54,11 @@ type PasswordLoginConfig struct {
 // to 60 s. [kyckit.ErrDecode] for an answer without a usable bearer token,
 // [kyckit.ErrUnavailable] otherwise.
 func NewPasswordLogin(cfg PasswordLoginConfig) (*Cache, error) {
-	switch {
-	case strings.TrimSpace(cfg.Username) == "":
-		return nil, transport.ConfigError(provider, "Username", "is required")
-	case cfg.Password.IsZero():
-		return nil, transport.ConfigError(provider, "Password", "is required")
+	if reason := credential.Text(cfg.Username); reason != "" {
+		return nil, transport.ConfigError(provider, "Username", reason)
+	}
+	if reason := credential.Text(cfg.Password.Reveal()); reason != "" {
+		return nil, transport.ConfigError(provider, "Password", reason)
 	}
 	username, password, omit := cfg.Username, cfg.Password, cfg.OmitGrantType
 	prepare := func(call *transport.Call) error {

@@ -163,7 +163,7 @@ func TestEveryBadAttestationHasItsOwnError(t *testing.T) {
 		{"empty peopleId", attestation(with("peopleId", "")), ErrMalformed, "peopleId that is empty"},
 		{"empty policyId", attestation(with("policyId", "")), ErrMalformed, "policyId that is empty"},
 		{"null attemptId", attestation(with("attemptId", nil)), ErrMalformed, "attemptId that is empty or not a string"},
-		{"peopleId as a number", attestation(with("peopleId", 11144477735)), ErrMalformed, "peopleId that is empty or not a string"},
+		{"peopleId as a number", attestation(with("peopleId", int64(11144477735))), ErrMalformed, "peopleId that is empty or not a string"},
 		{"peopleId in a list", attestation(with("peopleId", []string{testCPF})), ErrMalformed, "peopleId that is empty or not a string"},
 		{"policyId as an object", attestation(with("policyId", map[string]any{})), ErrMalformed, "policyId that is empty or not a string"},
 		{"isAuthorized as a string", attestation(with("isAuthorized", "true")), ErrMalformed, "not a boolean"},

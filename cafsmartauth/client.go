@@ -3,16 +3,17 @@ package cafsmartauth
 import (
 	"cmp"
 	"context"
+	"crypto"
 	"fmt"
 	"log/slog"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
 
 	"github.com/kyckit/kyckit"
 	"github.com/kyckit/kyckit/auth"
+	"github.com/kyckit/kyckit/internal/credential"
 	"github.com/kyckit/kyckit/internal/redact"
 	"github.com/kyckit/kyckit/internal/transport"
 )
@@ -37,7 +38,9 @@ type Config struct {
 	// ClientID is the iss claim of every token. Required.
 	ClientID string
 	// ClientSecret signs tokens and attestations, used as its raw UTF-8 bytes:
-	// it is not decoded from base64. Required.
+	// it is not decoded from base64. What begins with a byte order mark or ends
+	// in a blank is refused, and in FIPS 140-only mode what is shorter than 14
+	// bytes. Required.
 	ClientSecret kyckit.Secret
 	// BaseURL is the provider's address. Empty means [ProductionURL].
 	BaseURL string
@@ -86,11 +89,14 @@ func New(cfg Config) (*Client, error) {
 	maxTTL := cmp.Or(cfg.MaxTTL, defaultMaxTTL)
 	callTTL := cmp.Or(cfg.CallTTL, min(defaultCallTTL, max(maxTTL, minCallTTL)))
 	leeway := cmp.Or(cfg.Leeway, defaultLeeway)
+	secret := cfg.ClientSecret.Reveal()
+	if reason := cmp.Or(credential.Text(secret), credential.HMAC(crypto.SHA256, len(secret))); reason != "" {
+		return nil, transport.ConfigError(provider, "ClientSecret", reason)
+	}
+	if reason := credential.Text(cfg.ClientID); reason != "" {
+		return nil, transport.ConfigError(provider, "ClientID", reason)
+	}
 	switch {
-	case strings.TrimSpace(cfg.ClientID) == "":
-		return nil, transport.ConfigError(provider, "ClientID", "is required")
-	case strings.TrimSpace(cfg.ClientSecret.Reveal()) == "":
-		return nil, transport.ConfigError(provider, "ClientSecret", "is required")
 	case maxTTL < time.Second:
 		return nil, transport.ConfigError(provider, "MaxTTL", "must be at least a second")
 	case callTTL < minCallTTL:
@@ -131,7 +137,7 @@ func New(cfg Config) (*Client, error) {
 		checkCPF: cfg.CheckCPF,
 		cpfForm:  cfg.CPFForm,
 		asNumber: cfg.PhoneAsNumber,
-		macs:     newMACs([]byte(cfg.ClientSecret.Reveal())),
+		macs:     newMACs([]byte(secret)),
 		parser:   jwt.NewParser(jwt.WithStrictDecoding()),
 		times:    newTimes(leeway),
 		calls:    calls,

@@ -39,7 +39,7 @@ func FuzzVerifyAttestation(f *testing.F) {
 // What passes must read the same to encoding/json and hold every promise.
 func FuzzSignedAttestation(f *testing.F) {
 	c := newClient(f)
-	claims := with("exp", 4102444800)
+	claims := with("exp", int64(4102444800))
 	claims["iat"] = 1
 	ok := payload(claims)
 	f.Add(plainHeader, ok)

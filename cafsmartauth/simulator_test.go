@@ -91,7 +91,7 @@ func TestTheFakeRefusesBadTokens(t *testing.T) {
 			"exp string":   sign(fmt.Sprintf(`{"iss":"fake-client-id","exp":"%d"}`, exp.Unix())),
 			"milliseconds": sign(fmt.Sprintf(`{"iss":"fake-client-id","exp":%d}`, exp.UnixMilli())),
 			"peopleId":     sign(fmt.Sprintf(`{"iss":"fake-client-id","exp":%d,"peopleId":"x"}`, exp.Unix())),
-			"other secret": cafsmartauthtest.NewSDK(kyckit.NewSecret("x")).Sign(`{"alg":"HS256","typ":"JWT"}`, fmt.Sprintf(`{"iss":"fake-client-id","exp":%d}`, exp.Unix())),
+			"other secret": cafsmartauthtest.NewSDK(kyckit.NewSecret("another-made-up-secret")).Sign(`{"alg":"HS256","typ":"JWT"}`, fmt.Sprintf(`{"iss":"fake-client-id","exp":%d}`, exp.Unix())),
 			"other header": sdk.Sign(`{"alg":"none","typ":"JWT"}`, fmt.Sprintf(`{"iss":"fake-client-id","exp":%d}`, exp.Unix())),
 		}
 		for name, token := range bad {

@@ -69,7 +69,7 @@ func TestWrongBearersAreRefused(t *testing.T) {
 		"expired":           "Bearer " + signed(fmt.Sprintf(`{%s,"exp":%d}`, iss, time.Now().Unix())),
 		"peopleId":          "Bearer " + signed(fmt.Sprintf(`{%s,"exp":%d,"peopleId":"00011122285"}`, iss, exp)),
 		"personId a number": "Bearer " + signed(fmt.Sprintf(`{%s,"exp":%d,"personId":11122285}`, iss, exp)),
-		"other secret":      "Bearer " + token("x", header, fmt.Sprintf(`{%s,"exp":%d}`, iss, exp)),
+		"other secret":      "Bearer " + token("another-made-up-secret", header, fmt.Sprintf(`{%s,"exp":%d}`, iss, exp)),
 		"decoded secret":    "Bearer " + token(base64.StdEncoding.EncodeToString([]byte(cafsmartauthtest.DefaultClientSecret)), header, fmt.Sprintf(`{%s,"exp":%d}`, iss, exp)),
 		"other algorithm":   "Bearer " + token(cafsmartauthtest.DefaultClientSecret, `{"alg":"none","typ":"JWT"}`, fmt.Sprintf(`{%s,"exp":%d}`, iss, exp)),
 	} {
