@@ -85,7 +85,7 @@ func readmeNafath(ctx context.Context, clientID string, clientSecret kyckit.Secr
 	return err
 }
 
-func readmeRestart(ctx context.Context, poller *nafath.Poller, key kyckit.Secret, nationalID string, store func(string)) error {
+func readmeRestart(ctx context.Context, poller *nafath.Poller, key kyckit.Secret, nationalID, session string, store func(string)) error {
 	sealer, err := nafath.NewSealer(key) // 32 random bytes, a kyckit.Secret
 	if err != nil {
 		return err
@@ -94,14 +94,14 @@ func readmeRestart(ctx context.Context, poller *nafath.Poller, key kyckit.Secret
 	if err != nil {
 		return err
 	}
-	sealed, err := sealer.Seal(tx)
+	sealed, err := sealer.Seal(tx, session) // opens for this session alone
 	if err != nil {
 		return err
 	}
 	store(sealed) // then show tx.Random
 
 	// Now, or in the next process:
-	tx, err = sealer.Open(sealed)
+	tx, err = sealer.Open(sealed, session)
 	if err != nil {
 		return err
 	}

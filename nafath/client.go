@@ -182,16 +182,7 @@ func (c *Client) status(ctx context.Context, tx Transaction, once bool) (Status,
 	if err != nil {
 		return "", err
 	}
-	var result struct {
-		Status string `json:"status"`
-	}
-	if err := decode(resp, &result); err != nil {
-		return "", err
-	}
-	if result.Status == "" {
-		return "", resp.Fail(kyckit.ErrDecode, "status is missing", transport.Explanation{})
-	}
-	return parseStatus(result.Status), nil
+	return decodeStatus(resp, tx.TransID)
 }
 
 // statusRequest holds the three fields that the endpoint requires.

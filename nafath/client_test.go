@@ -235,7 +235,7 @@ func TestInputIsCheckedBeforeAnythingIsSent(t *testing.T) {
 // The code is opaque: a number arrives as it is written, a string keeps its
 // leading zeros, and both are echoed exactly.
 func TestPitfall2RandomIsOpaque(t *testing.T) {
-	for sent, want := range map[string]string{`"07"`: "07", `7`: "7", `"a-1"`: "a-1", `907`: "907"} {
+	for sent, want := range map[string]string{`"07"`: "07", `7`: "7", `"a-1"`: "a-1", `907`: "907", `7.0`: "7"} {
 		fake, client := setup(t, nafathtest.Config{})
 		fake.Fail("request", 1, kyctest.Fault{Status: 201, Body: `{"statusCode":201,"result":{"transId":"t-1","random":` + sent + `}}`})
 		tx, err := client.Request(t.Context(), citizen)
@@ -290,9 +290,87 @@ func TestPitfall9DataQuirks(t *testing.T) {
 	assert.Nil(t, d.NationalityCode)
 	for _, code := range []string{`"SA"`, `1.5`, `1e300`, `true`, `{}`, `"NaN"`, `"Inf"`} {
 		fake.Fail("details", 1, kyctest.Fault{Status: 200, Body: `{"transId":"t","idNumber":"1000000008","nationalityCode":` + code + `}`})
-		_, err = client.Details(t.Context(), "t")
-		require.ErrorIs(t, err, kyckit.ErrDecode, code)
+		d, err = client.Details(t.Context(), "t")
+		require.NoError(t, err, "a code in another form refuses nobody: %s", code)
+		assert.Nil(t, d.NationalityCode, code)
+		assert.Contains(t, string(d.Raw), code)
 	}
+}
+
+// TransId and idNumber decide who is verified. A detail in a form that nobody
+// documents stays empty, is in Raw, and costs no second call.
+func TestAnApprovedPersonIsNotRefusedForADetail(t *testing.T) {
+	const odd = `"nationalityCode":"SAU","userType":"National","gender":false,"dateOfBirthG":{"year":1990},"idExpiryDateG":-315619200000,
+		"englishFirstName":["Noura"],"englishSecondName":1.5,"englishThirdName":true,"englishLastName":"Sample","nationalityDesc":{},"nationalAddress":7`
+	for name, body := range map[string]string{
+		"bare":     `{"transId":%q,"idNumber":%q,` + odd + `}`,
+		"envelope": `{"version":null,"statusCode":200,"messages":{"a":"b"},"code":{},"result":{"transId":%q,"idNumber":%q,` + odd + `}}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				fake, client := setup(t, nafathtest.Config{InMemory: true})
+				poller, err := nafath.NewPoller(nafath.PollerConfig{Client: client})
+				require.NoError(t, err)
+				defer func() { require.NoError(t, poller.Close()) }()
+				d, err := poller.Verify(t.Context(), citizen, func(tx nafath.Transaction) {
+					fake.Fail("details", 0, kyctest.Fault{Status: 200, Body: fmt.Sprintf(body, tx.TransID, citizen)})
+					require.NoError(t, fake.Approve(tx.TransID, tx.Random))
+				})
+				require.NoError(t, err)
+				assert.Equal(t, 1, fake.Count("details"))
+				assert.Equal(t, "Sample", d.EnglishName())
+				assert.Nil(t, d.NationalityCode)
+				assert.Nil(t, d.UserType)
+				assert.Empty(t, d.Gender+d.DateOfBirthG+d.IDExpiryDateG+d.NationalityDesc)
+				assert.JSONEq(t, `7`, string(d.NationalAddress))
+				assert.Contains(t, string(d.Raw), `"SAU"`)
+			})
+		})
+	}
+}
+
+// Whose details they are must be told in so many words.
+func TestDetailsThatNameNobodyAreRefused(t *testing.T) {
+	for _, body := range []string{
+		`{"transId":"t","idNumber":["1000000008"]}`, `{"transId":"t","idNumber":{"nin":"1000000008"}}`, `{"transId":"t","idNumber":true}`,
+		`{"transId":null,"idNumber":"1000000008"}`, `{"transId":{"id":"t"},"idNumber":"1000000008"}`, `{"transId":"t","idNumber":1.5}`,
+	} {
+		fake, client := setup(t, nafathtest.Config{})
+		fake.Fail("details", 0, kyctest.Fault{Status: 200, Body: body})
+		_, err := client.Details(t.Context(), "t")
+		require.ErrorIs(t, err, kyckit.ErrDecode, body)
+	}
+}
+
+// A status is believed for the transaction it was asked for alone.
+func TestAStatusThatNamesAnotherTransactionIsNotBelieved(t *testing.T) {
+	const id = "0b5f3c1e-5a39-4f0e-9d2b-6f1f4c3d2a10"
+	tx := nafath.Transaction{TransID: id, Random: "1", NationalID: citizen}
+	for body, believed := range map[string]bool{
+		`{"statusCode":200,"result":{"status":"COMPLETED","transId":"` + id + `"}}`:                  true,
+		`{"statusCode":200,"result":{"status":"COMPLETED","transId":"` + strings.ToUpper(id) + `"}}`: true,
+		`{"statusCode":200,"result":{"status":"COMPLETED","transId":null}}`:                          true,
+		`{"statusCode":200,"transId":"` + id + `","result":{"status":"COMPLETED"}}`:                  true,
+		`{"statusCode":200,"result":{"status":"COMPLETED","transId":"other"}}`:                       false,
+		`{"statusCode":200,"result":{"status":"COMPLETED","transId":7}}`:                             false,
+		`{"statusCode":200,"transId":"other","result":{"status":"COMPLETED"}}`:                       false,
+		`{"statusCode":200,"result":{"status":"COMPLETED","transId":"` + id + ` "}}`:                 false,
+	} {
+		fake, client := setup(t, nafathtest.Config{})
+		fake.Fail("status", 1, kyctest.Fault{Status: 200, Body: body})
+		status, err := client.Status(t.Context(), tx)
+		if believed {
+			require.NoError(t, err, body)
+			assert.Equal(t, nafath.StatusCompleted, status)
+			continue
+		}
+		require.ErrorIs(t, err, kyckit.ErrDecode, body)
+		assert.Empty(t, status)
+	}
+	fake, client := setup(t, nafathtest.Config{})
+	fake.Fail("status", 1, kyctest.Fault{Status: 200, Body: `{"result":{"status":"COMPLETED","transId":"ABC"}}`})
+	_, err := client.Status(t.Context(), nafath.Transaction{TransID: "abc", Random: "1", NationalID: citizen})
+	require.ErrorIs(t, err, kyckit.ErrDecode, "case counts in what is no UUID")
 }
 
 func TestPathsAndPrefixes(t *testing.T) {

@@ -2,11 +2,11 @@ package nafath
 
 import (
 	"encoding/json"
-	"fmt"
-	"log/slog"
+	"math"
 	"strings"
 
-	"github.com/kyckit/kyckit/internal/redact"
+	"github.com/kyckit/kyckit"
+	"github.com/kyckit/kyckit/internal/lenient"
 )
 
 // UserType says whether a person is a citizen or a resident.
@@ -32,10 +32,13 @@ func (t UserType) String() string {
 	}
 }
 
-// Details is the person as the government's record has them. Every field but
-// TransID and IDNumber may be empty. Dates are kept as sent: their format is
-// not documented. It prints redacted; its JSON is clear.
+// Details is the person as the government's record has them. TransID and
+// IDNumber say whose record; every other field informs, and is empty or nil when
+// it was not sent or came in a form that is not documented, which Raw then has.
+// Dates are kept as sent: their format is not documented. Details prints as
+// [kyckit.Redacted] says; its JSON is clear.
 type Details struct {
+	kyckit.Redacted
 	TransID  string    `json:"transId"`
 	UserType *UserType `json:"userType,omitempty"` // nil when not sent
 
@@ -65,14 +68,8 @@ func (d *Details) EnglishName() string {
 	}, " ")), " ")
 }
 
-// Format implements fmt.Formatter: no field is printed.
-func (Details) Format(f fmt.State, _ rune) { redact.Format(f, "nafath.Details") }
-
-// LogValue implements slog.LogValuer: no field is logged.
-func (Details) LogValue() slog.Value { return redact.Value("nafath.Details") }
-
 // UnmarshalJSON reads the provider's form. Numbers may arrive as strings and
-// the other way round.
+// the other way round. Only what is no object is an error.
 func (d *Details) UnmarshalJSON(b []byte) error {
 	var in struct {
 		TransID           text            `json:"transId"`
@@ -94,6 +91,7 @@ func (d *Details) UnmarshalJSON(b []byte) error {
 	}
 	*d = Details{
 		TransID:           string(in.TransID),
+		UserType:          (*UserType)(in.UserType.value),
 		EnglishFirstName:  string(in.EnglishFirstName),
 		EnglishSecondName: string(in.EnglishSecondName),
 		EnglishThirdName:  string(in.EnglishThirdName),
@@ -106,9 +104,30 @@ func (d *Details) UnmarshalJSON(b []byte) error {
 		NationalityDesc:   string(in.NationalityDesc),
 		NationalityCode:   in.NationalityCode.value,
 	}
-	if t := in.UserType.value; t != nil {
-		u := UserType(*t)
-		d.UserType = &u
+	return nil
+}
+
+// text reads a string, or a whole number as its digits: ids and codes are
+// opaque, and an id that looks like a number keeps leading zeros only as a
+// string. Another form reads as "".
+type text string
+
+// UnmarshalJSON never fails.
+func (t *text) UnmarshalJSON(b []byte) error {
+	*t = text(lenient.ID(b))
+	return nil
+}
+
+// integer reads a whole number, also written as 304.0 or as a string. Another
+// form reads as nil.
+type integer struct{ value *int }
+
+// UnmarshalJSON never fails.
+func (i *integer) UnmarshalJSON(b []byte) error {
+	i.value = nil
+	if n, ok := lenient.Int(b); ok && n >= math.MinInt32 && n <= math.MaxInt32 {
+		v := int(n)
+		i.value = &v
 	}
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/kyckit/kyckit"
+	"github.com/kyckit/kyckit/internal/lenient"
 	"github.com/kyckit/kyckit/internal/transport"
 	"github.com/kyckit/kyckit/webhook"
 )
@@ -25,45 +26,86 @@ const (
 // envelope is what request and status answer with, and what failures and some
 // details answers are wrapped in.
 type envelope struct {
-	StatusCode integer         `json:"statusCode"`
+	StatusCode json.RawMessage `json:"statusCode"`
 	Messages   json.RawMessage `json:"messages"`
 	Result     json.RawMessage `json:"result"`
 	Code       json.RawMessage `json:"code"`
 	TransID    json.RawMessage `json:"transId"`
 }
 
+// status returns the envelope's own status, 200 when there is none. False means
+// that it cannot be read, so that nobody knows whether the call went well.
+func (e envelope) status() (code int, ok bool) {
+	isText := bytes.HasPrefix(e.StatusCode, []byte(`"`))
+	if lenient.IsNull(e.StatusCode) || isText && strings.TrimSpace(lenient.String(e.StatusCode)) == "" {
+		return http.StatusOK, true
+	}
+	n, ok := lenient.Int(e.StatusCode)
+	return int(n), ok && n >= math.MinInt32 && n <= math.MaxInt32
+}
+
+// decodeStatus reads the answer to a status call. It must not name another
+// transaction than the one asked for, beside the status or around it.
+func decodeStatus(resp *transport.Response, transID string) (Status, error) {
+	var result struct {
+		Status  string `json:"status"`
+		TransID text   `json:"transId"`
+	}
+	around, err := decodeEnvelope(resp, &result)
+	if err != nil {
+		return "", err
+	}
+	if result.Status == "" {
+		return "", resp.Fail(kyckit.ErrDecode, "status is missing", transport.Explanation{})
+	}
+	for _, named := range []string{string(result.TransID), lenient.ID(around.TransID)} {
+		if named != "" && !sameTransID(named, transID) {
+			return "", resp.Fail(kyckit.ErrDecode, "the status is that of another transaction", transport.Explanation{})
+		}
+	}
+	return parseStatus(result.Status), nil
+}
+
 // decode reads a 2xx answer into out. The envelope must say success too. Only
 // the details endpoint answers bare; request and status read "result".
 func decode(resp *transport.Response, out any) error {
+	_, err := decodeEnvelope(resp, out)
+	return err
+}
+
+func decodeEnvelope(resp *transport.Response, out any) (env envelope, err error) {
 	if len(bytes.TrimSpace(resp.Body)) == 0 {
-		return resp.Fail(kyckit.ErrDecode, "the answer is empty", transport.Explanation{})
+		return env, resp.Fail(kyckit.ErrDecode, "the answer is empty", transport.Explanation{})
 	}
-	var env envelope
 	if err := webhook.DecodeStrict(resp.Body, &env); err != nil {
-		return resp.Fail(kyckit.ErrDecode, "the answer is not the documented JSON", transport.Explanation{})
+		return env, resp.Fail(kyckit.ErrDecode, "the answer is not the documented JSON", transport.Explanation{})
 	}
-	if code := env.StatusCode.value; code != nil && (*code < 200 || *code > 299) {
-		ex := explainEnvelope(*code, env)
+	code, ok := env.status()
+	if !ok {
+		return env, resp.Fail(kyckit.ErrDecode, "statusCode is not the documented JSON", explainEnvelope(resp.StatusCode, env))
+	}
+	if code < 200 || code > 299 {
+		ex := explainEnvelope(code, env)
 		if ex.Code == "" {
-			ex.Code = strconv.Itoa(*code)
+			ex.Code = strconv.Itoa(code)
 		}
-		kind := transport.KindOf(*code)
+		kind := transport.KindOf(code)
 		if ex.Kind != nil {
 			kind = ex.Kind
 		}
-		return resp.Fail(kind, "the envelope reports a failure", ex)
+		return env, resp.Fail(kind, "the envelope reports a failure", ex)
 	}
 	result := env.Result
 	if _, isDetails := out.(*Details); isDetails && (len(env.TransID) > 0 || len(env.Result) == 0) {
 		result = resp.Body
 	}
 	if len(result) == 0 || bytes.Equal(result, []byte("null")) {
-		return resp.Fail(kyckit.ErrDecode, "result is missing", explainEnvelope(resp.StatusCode, env))
+		return env, resp.Fail(kyckit.ErrDecode, "result is missing", explainEnvelope(resp.StatusCode, env))
 	}
 	if err := json.Unmarshal(result, out); err != nil {
-		return resp.Fail(kyckit.ErrDecode, "result is not the documented JSON", transport.Explanation{})
+		return env, resp.Fail(kyckit.ErrDecode, "result is not the documented JSON", transport.Explanation{})
 	}
-	return nil
+	return env, nil
 }
 
 // explain reads the body of an answer outside 2xx.
@@ -99,52 +141,4 @@ func explainEnvelope(status int, env envelope) transport.Explanation {
 		}
 	}
 	return ex
-}
-
-// text reads a JSON string, or a number as it is written: ids and codes are
-// opaque, and one that looks like a number keeps its leading zeros only as a
-// string.
-type text string
-
-// UnmarshalJSON accepts a string, a number or null.
-func (t *text) UnmarshalJSON(b []byte) error {
-	if len(b) > 0 && b[0] == '"' {
-		var s string
-		if err := json.Unmarshal(b, &s); err != nil {
-			return err
-		}
-		*t = text(s)
-		return nil
-	}
-	if bytes.Equal(b, []byte("null")) {
-		*t = ""
-		return nil
-	}
-	for _, c := range b {
-		if c < '0' || c > '9' {
-			return errWrongType
-		}
-	}
-	*t = text(b)
-	return nil
-}
-
-// integer reads a JSON number, a string that holds one, or null. An empty
-// string is as good as null.
-type integer struct{ value *int }
-
-// UnmarshalJSON accepts a whole number, also written as 304.0 or as a string.
-func (i *integer) UnmarshalJSON(b []byte) error {
-	i.value = nil
-	s := strings.TrimSpace(strings.Trim(string(b), `"`))
-	if s == "" || s == "null" {
-		return nil
-	}
-	f, err := strconv.ParseFloat(s, 64)
-	if err != nil || f != math.Trunc(f) || math.Abs(f) > math.MaxInt32 {
-		return errWrongType
-	}
-	n := int(f)
-	i.value = &n
-	return nil
 }

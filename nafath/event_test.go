@@ -9,6 +9,7 @@ import (
 
 	"github.com/kyckit/kyckit"
 	"github.com/kyckit/kyckit/nafath"
+	"github.com/kyckit/kyckit/webhook"
 )
 
 func TestParseEvent(t *testing.T) {
@@ -28,7 +29,10 @@ func TestParseEvent(t *testing.T) {
 		"no id":        `{"Type":"x","Status":"WAITING"}`,
 		"no status":    `{"Type":"x","TransId":"t"}`,
 		"empty status": `{"Type":"x","TransId":"t","Status":""}`,
-		"wrong type":   `{"Type":"x","TransId":7,"Status":"WAITING"}`,
+		"wrong type":   `{"Type":"x","TransId":true,"Status":"WAITING"}`,
+		"no id at all": `{"Type":"x","TransId":{"id":"t"},"Status":"WAITING"}`,
+		"half an id":   `{"Type":"x","TransId":1.5,"Status":"WAITING"}`,
+		"odd status":   `{"Type":"x","TransId":"t","Status":7}`,
 		"null id":      `{"Type":"x","TransId":null,"Status":"WAITING"}`,
 		"duplicate":    `{"Type":"x","TransId":"t","TransId":"u","Status":"COMPLETED"}`,
 		"case twin":    `{"Type":"x","TransId":"t","transid":"u","Status":"COMPLETED"}`,
@@ -38,13 +42,26 @@ func TestParseEvent(t *testing.T) {
 	} {
 		_, err := nafath.ParseEvent([]byte(body))
 		require.ErrorIs(t, err, kyckit.ErrDecode, name)
+		require.ErrorIs(t, err, kyckit.ErrInvalid, name)
+		require.ErrorIs(t, err, webhook.ErrMalformed, name)
+	}
+}
+
+// Some serializers write an id that looks like a number as one.
+func TestANumericTransIdIsReadAsItsText(t *testing.T) {
+	for sent, want := range map[string]string{
+		`7`: "7", `"007"`: "007", `12345678901234567890`: "12345678901234567890", `7.0`: "7",
+	} {
+		e, err := nafath.ParseEvent([]byte(`{"Type":"x","TransId":` + sent + `,"Status":"COMPLETED"}`))
+		require.NoError(t, err, sent)
+		assert.Equal(t, want, e.TransID)
 	}
 }
 
 func FuzzParseEvent(f *testing.F) {
 	for _, s := range []string{
 		`{"Type":"NafathVerificationCompleted","TransId":"t-1","Status":"COMPLETED"}`,
-		`{"Type":"x","TransId":"t","transid":"u","Status":"COMPLETED"}`, `{}`, ``, `null`, "\x00",
+		`{"Type":"x","TransId":7,"Status":"COMPLETED"}`, `{"Type":"x","TransId":"t","transid":"u","Status":"COMPLETED"}`, `{}`, ``, `null`, "\x00",
 	} {
 		f.Add([]byte(s))
 	}

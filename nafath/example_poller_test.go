@@ -49,7 +49,7 @@ func ExamplePoller_Verify() {
 	default:
 		fmt.Println("verified:", details) // prints nothing personal
 	}
-	// Output: verified: nafath.Details{[redacted]}
+	// Output: verified: [redacted]
 }
 
 func ExamplePoller_Watch() {

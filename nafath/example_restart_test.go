@@ -2,9 +2,9 @@ package nafath_test
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/kyckit/kyckit"
@@ -20,7 +20,9 @@ func ExamplePoller_Resume() {
 		return
 	}
 	defer fake.Close()
-	sealer, err := nafath.NewSealer(kyckit.NewSecret(strings.Repeat("k", 32))) // in production 32 random bytes
+	key := make([]byte, 32) // in production from where you keep secrets
+	_, _ = rand.Read(key)
+	sealer, err := nafath.NewSealer(kyckit.NewSecret(string(key)))
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -35,7 +37,7 @@ func ExamplePoller_Resume() {
 		fmt.Println(err)
 		return
 	}
-	if stored["session-1"], err = sealer.Seal(tx); err != nil {
+	if stored["session-1"], err = sealer.Seal(tx, "session-1"); err != nil {
 		fmt.Println(err)
 		return
 	}
@@ -56,7 +58,7 @@ func ExamplePoller_Resume() {
 	}
 	defer func() { _ = poller.Close() }()
 	for session, sealed := range stored {
-		tx, err := sealer.Open(sealed)
+		tx, err := sealer.Open(sealed, session)
 		if err != nil {
 			fmt.Println(session, "cannot be read:", err)
 			continue

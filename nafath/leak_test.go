@@ -83,7 +83,7 @@ func TestNothingPersonalIsPrinted(t *testing.T) {
 	values = append(values, err)
 	_, err = nafath.ParseEvent([]byte(`{"TransId":"` + token + `","Status":["` + text + `"]}`))
 	values = append(values, err)
-	_, err = sealer.Open("nafath1." + token)
+	_, err = sealer.Open("nafath1."+token, token)
 	values = append(values, err)
 
 	for _, v := range values {

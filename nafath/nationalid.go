@@ -19,16 +19,32 @@ type NationalIDRule struct {
 	Luhn bool
 }
 
-const nationalIDLength = 10
+const (
+	nationalIDLength = 10
+	defaultPrefixes  = "12"
+)
 
 func (r NationalIDRule) validate() (NationalIDRule, error) {
 	if r.Prefixes == "" {
-		r.Prefixes = "12"
+		r.Prefixes = defaultPrefixes
 	}
 	if strings.Trim(r.Prefixes, "0123456789") != "" {
 		return r, transport.ConfigError(provider, "NationalID.Prefixes", "must be digits")
 	}
 	return r, nil
+}
+
+// Normalise returns the form of a national id that is sent under the default
+// rule: ten ASCII digits, the first of them 1 or 2. Use it for a limiter or a key
+// of your own, in which the spellings of one id must count as one person. Another
+// NationalIDRule may accept ids that Normalise refuses. The error is a
+// *kyckit.Error of kind ErrInvalid.
+func Normalise(nationalID string) (string, error) {
+	id, ok := NationalIDRule{Prefixes: defaultPrefixes}.normalise(nationalID)
+	if !ok {
+		return "", transport.InputError(provider, "normalise", "not a national id of ten digits that begins with 1 or 2")
+	}
+	return id, nil
 }
 
 // normalise returns the ten ASCII digits of an id that the rule accepts.

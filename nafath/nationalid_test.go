@@ -6,6 +6,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/kyckit/kyckit"
 )
 
 func TestPitfall5NationalID(t *testing.T) {
@@ -37,6 +39,25 @@ func TestPitfall5NationalID(t *testing.T) {
 	visitor := NationalIDRule{Prefixes: "123456"}
 	_, ok := visitor.normalise("5000000000")
 	assert.True(t, ok)
+}
+
+// Spellings of one id are one person to a limiter.
+func TestNormalise(t *testing.T) {
+	for _, spelling := range []string{
+		"1000000008", " 1000000008", "1000-000-008", "1000 000 008", "١٠٠٠٠٠٠٠٠٨", "۱۰۰۰۰۰۰۰۰۸", "\u202a1000000008\u202c", "1000\u00a0000\u2013008", "\ufeff1000000008",
+	} {
+		id, err := Normalise(spelling)
+		require.NoError(t, err, "%q", spelling)
+		assert.Equal(t, "1000000008", id)
+	}
+	for _, bad := range []string{"", "5000000000", "100000000", "10000000080", "100000000a"} {
+		id, err := Normalise(bad)
+		require.ErrorIs(t, err, kyckit.ErrInvalid)
+		assert.Empty(t, id)
+		if bad != "" {
+			assert.NotContains(t, err.Error(), bad)
+		}
+	}
 }
 
 func FuzzNationalID(f *testing.F) {

@@ -6,6 +6,8 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/kyckit/kyckit"
 	"github.com/kyckit/kyckit/internal/transport"
@@ -17,8 +19,8 @@ import (
 // Sealer is immutable and safe for concurrent use.
 type Sealer struct {
 	// The ciphers live in closures, out of reach of anything that prints.
-	seal func(plain []byte) []byte
-	open func(sealed []byte) ([]byte, bool)
+	seal func(plain, bound []byte) []byte
+	open func(sealed, bound []byte) ([]byte, bool)
 }
 
 const (
@@ -27,9 +29,10 @@ const (
 	maxSealedSize = 64 << 10
 )
 
-// NewSealer returns a Sealer. Each key is 32 random bytes, not their base64 or
-// hex. The first key seals, every key opens: to rotate, put the new one in front
-// and drop the old one when no transaction is open under it. The error is a
+// NewSealer returns a Sealer. Each key is 32 random bytes; 32 bytes that are all
+// zero or that are readable text, as base64, hex and passwords are, are refused.
+// The first key seals, every key opens: to rotate, put the new one in front and
+// drop the old one when no transaction is open under it. The error is a
 // *kyckit.Error of kind ErrInvalid.
 func NewSealer(keys ...kyckit.Secret) (*Sealer, error) {
 	if len(keys) == 0 {
@@ -41,6 +44,9 @@ func NewSealer(keys ...kyckit.Secret) (*Sealer, error) {
 		if len(key) != sealKeyBytes {
 			return nil, transport.ConfigError(provider, "keys", "must each be 32 bytes")
 		}
+		if guessable(key) {
+			return nil, transport.ConfigError(provider, "keys", "must be random bytes, not zeros or readable text")
+		}
 		block, err := aes.NewCipher(key)
 		if err != nil {
 			return nil, transport.ConfigError(provider, "keys", "cannot be used")
@@ -49,10 +55,9 @@ func NewSealer(keys ...kyckit.Secret) (*Sealer, error) {
 			return nil, transport.ConfigError(provider, "keys", "cannot be used")
 		}
 	}
-	bound := []byte(sealPrefix)
 	return &Sealer{
-		seal: func(plain []byte) []byte { return ciphers[0].Seal(nil, nil, plain, bound) }, //nolint:gosec // the cipher draws its own nonce
-		open: func(sealed []byte) ([]byte, bool) {
+		seal: func(plain, bound []byte) []byte { return ciphers[0].Seal(nil, nil, plain, bound) }, //nolint:gosec // the cipher draws its own nonce
+		open: func(sealed, bound []byte) ([]byte, bool) {
 			for _, c := range ciphers {
 				if plain, err := c.Open(nil, nil, sealed, bound); err == nil {
 					return plain, true
@@ -63,22 +68,55 @@ func NewSealer(keys ...kyckit.Secret) (*Sealer, error) {
 	}, nil
 }
 
+// guessable reports a key that was not drawn at random. A random one is readable
+// text once in more than 2^40 times.
+func guessable(key []byte) bool {
+	zero, readable := true, utf8.Valid(key)
+	for _, r := range string(key) {
+		zero = zero && r == 0
+		readable = readable && (unicode.IsPrint(r) || unicode.IsSpace(r))
+	}
+	return zero || readable
+}
+
 // Seal returns tx encrypted, as printable text. Two calls give different text.
-func (s *Sealer) Seal(tx Transaction) (string, error) {
+//
+// Owner is what the text belongs to, for example the row it is stored in or the
+// login that began the verification, or both joined. It is not stored: Open
+// demands the same owner, so that a text copied to another row opens for nobody.
+// The empty owner binds the text to the key alone.
+//
+// The error is a *kyckit.Error of kind ErrInvalid: tx has a text that is not
+// UTF-8, a CreatedAt outside the years 0 to 9999, or more than 48 KiB.
+func (s *Sealer) Seal(tx Transaction, owner string) (string, error) {
 	if s == nil || s.seal == nil {
 		return "", errSealer("seal")
+	}
+	for _, text := range []string{tx.TransID, tx.Random, tx.NationalID} {
+		if !utf8.ValidString(text) {
+			return "", transport.InputError(provider, "seal", "the transaction has a text that is not UTF-8")
+		}
 	}
 	plain, err := json.Marshal(tx)
 	if err != nil {
 		return "", transport.InputError(provider, "seal", "the transaction cannot be encoded")
 	}
-	return sealPrefix + base64.RawURLEncoding.EncodeToString(s.seal(plain)), nil
+	sealed := sealPrefix + base64.RawURLEncoding.EncodeToString(s.seal(plain, bound(owner)))
+	if len(sealed) > maxSealedSize {
+		return "", transport.InputError(provider, "seal", "the transaction is too large")
+	}
+	return sealed, nil
 }
 
-// Open returns the transaction that Seal was given. The error is a
-// *kyckit.Error of kind ErrInvalid when the text was changed, is no sealed
-// transaction, or was sealed under another key.
-func (s *Sealer) Open(sealed string) (Transaction, error) {
+// bound is the associated data of a text: its format, which has a fixed length,
+// and its owner.
+func bound(owner string) []byte { return []byte(sealPrefix + owner) }
+
+// Open returns the transaction that Seal was given, for the same owner. The
+// error is a *kyckit.Error of kind ErrInvalid when the text was changed, is no
+// sealed transaction, belongs to another owner, or was sealed under another key;
+// it does not say which.
+func (s *Sealer) Open(sealed, owner string) (Transaction, error) {
 	if s == nil || s.open == nil {
 		return Transaction{}, errSealer("open")
 	}
@@ -91,7 +129,7 @@ func (s *Sealer) Open(sealed string) (Transaction, error) {
 	if err != nil {
 		return Transaction{}, errSealed()
 	}
-	plain, ok := s.open(raw)
+	plain, ok := s.open(raw, bound(owner))
 	if !ok {
 		return Transaction{}, errSealed()
 	}
@@ -107,5 +145,5 @@ func errSealer(op string) *kyckit.Error {
 }
 
 func errSealed() *kyckit.Error {
-	return transport.InputError(provider, "open", "not a transaction sealed under one of the keys")
+	return transport.InputError(provider, "open", "not a transaction that was sealed for this owner under one of the keys")
 }

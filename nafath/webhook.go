@@ -17,9 +17,7 @@ import (
 func (p *Poller) HandleWebhook(_ context.Context, d *webhook.Delivery) error {
 	event, err := ParseEvent(d.Body)
 	if err != nil {
-		e := eventError("the delivery is no event")
-		e.Err = webhook.ErrMalformed
-		return e
+		return err
 	}
 	if event.Type == EventVerificationCompleted {
 		p.Notify(event.TransID)
