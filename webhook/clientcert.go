@@ -293,8 +293,8 @@ func (*ClientCert) Name() string { return opCert }
 // Format prints the name.
 func (*ClientCert) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, opCert) }
 
-// head is the whole check: it needs no body.
-func (c *ClientCert) head(d *Delivery) error { return c.Authenticate(d) }
+// AuthenticateHead is the whole check: it needs no body.
+func (c *ClientCert) AuthenticateHead(d *Delivery) error { return c.Authenticate(d) }
 
 // Authenticate implements Authenticator. It refuses as ErrCertificate.
 func (c *ClientCert) Authenticate(d *Delivery) error {

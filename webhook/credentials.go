@@ -6,7 +6,6 @@ import (
 	"encoding/base64"
 	"fmt"
 	"io"
-	"net/http"
 	"net/textproto"
 	"strings"
 
@@ -43,7 +42,7 @@ func NewBasic(cfg BasicConfig) (Authenticator, error) {
 	if cfg.Username == "" || strings.Contains(cfg.Username, ":") || hasControl(cfg.Username) {
 		return nil, invalid("basic", "Username must be set and free of colons and control characters")
 	}
-	a := &staticAuth{name: "basic", refusals: newRefusals("basic"), hidden: []string{"Authorization"}}
+	a := &staticAuth{name: "basic", refusals: newRefusals("basic"), headers: []string{"Authorization"}}
 	for _, p := range cfg.Passwords {
 		pair := cfg.Username + ":" + p.Reveal()
 		switch {
@@ -95,7 +94,7 @@ func NewAPIKey(cfg APIKeyConfig) (Authenticator, error) {
 	if !validHeaderName(header) {
 		return nil, invalid("api-key", "Header must be a header name")
 	}
-	a := &staticAuth{name: "api-key", refusals: newRefusals("api-key"), hidden: []string{header}}
+	a := &staticAuth{name: "api-key", refusals: newRefusals("api-key"), headers: []string{header}}
 	for _, k := range cfg.Keys {
 		value := cfg.Prefix + k.Reveal()
 		switch {
@@ -137,7 +136,8 @@ type SecretPathConfig struct {
 }
 
 // NewSecretPath returns an Authenticator for a path that nobody can guess, the
-// last resort for a provider that can be given nothing but an address. Paths
+// last resort for a provider that can be given nothing but an address. Handle
+// sees the path without the token. Paths
 // end up in the logs of proxies, so treat such a token as less than secret: let
 // the delivery be a hint only, and read the truth from the provider's API.
 func NewSecretPath(cfg SecretPathConfig) (Authenticator, error) {
@@ -145,7 +145,7 @@ func NewSecretPath(cfg SecretPathConfig) (Authenticator, error) {
 	if !strings.HasPrefix(cfg.Prefix, "/") || !strings.HasSuffix(cfg.Prefix, "/") {
 		return nil, invalid(op, "Prefix must begin and end with a slash")
 	}
-	a := &staticAuth{name: op, refusals: newRefusals(op)}
+	a := &staticAuth{name: op, refusals: newRefusals(op), prefix: cfg.Prefix}
 	for _, t := range cfg.Tokens {
 		if token := t.Reveal(); len(token) < 16 || len(token) > maxCredential || strings.ContainsAny(token, "/?#% ") || hasControl(token) {
 			return nil, invalid(op, "Tokens: a token must be one path segment of at least 16 bytes, without spaces or line ends")
@@ -174,10 +174,11 @@ func NewSecretPath(cfg SecretPathConfig) (Authenticator, error) {
 // staticAuth compares what a delivery shows with fixed credentials. It keeps
 // only their hashes, and those in closures, which nothing can print.
 type staticAuth struct {
-	name   string
-	sums   []func() [sha256.Size]byte
-	find   func(*Delivery) (string, error)
-	hidden []string
+	name    string
+	sums    []func() [sha256.Size]byte
+	find    func(*Delivery) (string, error)
+	headers []string // where the credential stands
+	prefix  string   // of the path in which it stands
 	refusals
 }
 
@@ -206,18 +207,20 @@ func (a *staticAuth) Name() string { return a.name }
 // Format prints the name.
 func (a *staticAuth) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, a.name) }
 
-// head is the whole check: it needs no body.
-func (a *staticAuth) head(d *Delivery) error { return a.Authenticate(d) }
+// AuthenticateHead is the whole check: it needs no body.
+func (a *staticAuth) AuthenticateHead(d *Delivery) error { return a.Authenticate(d) }
 
-// strip keeps the credential from Handle, which has no use for it.
-func (a *staticAuth) strip(h http.Header) {
-	for _, name := range a.hidden {
-		h.Del(name)
+// conceal keeps the credential from Handle, which has no use for it.
+func (a *staticAuth) conceal(d *Delivery) {
+	d.concealHeaders(a.headers...)
+	if a.prefix != "" {
+		d.concealPathAfter(a.prefix)
 	}
 }
 
 // Authenticate implements Authenticator.
 func (a *staticAuth) Authenticate(d *Delivery) error {
+	a.conceal(d)
 	shown, err := a.find(d)
 	if err != nil {
 		return err

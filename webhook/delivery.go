@@ -24,10 +24,12 @@ type Delivery struct {
 	// Method is the HTTP method.
 	Method string
 	// URL is the request target as the server parsed it. Usually it has no
-	// host.
+	// host. Handle sees it without the token of NewSecretPath.
 	URL *url.URL
-	// Header holds the request's header lines. Handle sees it without the
-	// headers in which a proxy forwards a certificate.
+	// Header holds the request's header lines. Handle sees it without
+	// Authorization and Proxy-Authorization, without the headers that carried
+	// the credential of NewBasic and NewAPIKey, and without those in which a
+	// proxy forwards a certificate.
 	Header http.Header
 	// TLS is the state of the connection, nil without TLS. Behind a proxy that
 	// ends TLS it speaks of the proxy.
@@ -53,11 +55,12 @@ type Delivery struct {
 	// Certificate is the client certificate that an authenticator accepted,
 	// the sender's own also when a proxy forwarded it. Nil when none was.
 	Certificate *x509.Certificate
-	// Layers tells for every authenticator that All and Any have asked what
-	// it said, in order, for the log.
+	// Layers tells for every authenticator that was asked what it said, in
+	// order, for the log.
 	Layers []Layer
 
-	checked []byte // the body that has passed checkStrict
+	checked   []byte     // the body that has passed checkStrict
+	concealed *concealed // nil once it is done
 }
 
 // Decode decodes the body as DecodeStrict does. A body that the handler has

@@ -112,8 +112,8 @@ type ed25519Auth struct {
 // Name returns "ed25519".
 func (a *ed25519Auth) Name() string { return "ed25519" }
 
-// head refuses what has no signature before the body is read.
-func (a *ed25519Auth) head(d *Delivery) error {
+// AuthenticateHead refuses what has no signature before the body is read.
+func (a *ed25519Auth) AuthenticateHead(d *Delivery) error {
 	if len(d.Header[a.signature]) == 0 {
 		return a.noSignature
 	}

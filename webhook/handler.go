@@ -116,6 +116,14 @@ type handler struct {
 // Format keeps the order keys of what is being handled out of fmt.
 func (*handler) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "webhook handler") }
 
+// request is one piece of memory for what a request needs.
+type request struct {
+	delivery  Delivery
+	job       job
+	concealed concealed
+	layer     [1]Layer // enough for an authenticator that is no policy
+}
+
 // ServeHTTP implements http.Handler.
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	watched := h.Logger != nil || h.OnResult != nil
@@ -123,11 +131,9 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if watched {
 		start = time.Now()
 	}
-	x := &struct { // one piece of memory for what a request needs
-		Delivery
-		job
-	}{Delivery: Delivery{Method: r.Method, URL: r.URL, Header: r.Header, TLS: r.TLS, RemoteAddr: r.RemoteAddr}}
-	d := &x.Delivery
+	x := &request{delivery: Delivery{Method: r.Method, URL: r.URL, Header: r.Header, TLS: r.TLS, RemoteAddr: r.RemoteAddr}}
+	d := &x.delivery
+	d.concealed, d.Layers = &x.concealed, x.layer[:0]
 	d.LocalAddr, _ = r.Context().Value(http.LocalAddrContextKey).(net.Addr)
 	outcome, err := h.serve(r, d, &x.job)
 	status := h.answer(w, outcome)
@@ -146,7 +152,7 @@ func (h *handler) serve(r *http.Request, d *Delivery, j *job) (Outcome, error) {
 	if r.ContentLength > h.MaxBody {
 		return TooLarge, h.tooLarge()
 	}
-	if err := h.authenticate(d, head); err != nil {
+	if err := h.authenticate(d, askHead, false); err != nil {
 		return refusalOf(err), err
 	}
 	if r.Body == nil { // only a request made by hand
@@ -161,13 +167,10 @@ func (h *handler) serve(r *http.Request, d *Delivery, j *job) (Outcome, error) {
 		return Malformed, malformed("the body broke off")
 	}
 	d.ReceivedAt = time.Now()
-	if err := h.authenticate(d, ask); err != nil {
+	if err := h.authenticate(d, ask, true); err != nil {
 		return refusalOf(err), err
 	}
-	if s, ok := h.Authenticate.(stripper); ok {
-		d.Header = d.Header.Clone()
-		s.strip(d.Header)
-	}
+	d.removeConcealed()
 	if !h.AnyBody {
 		if err := checkStrict(d.Body); err != nil {
 			return Malformed, err
@@ -183,11 +186,16 @@ func (h *handler) tooLarge() error {
 	return newError("handler", kyckit.ErrInvalid, ErrTooLarge, "")
 }
 
-// authenticate runs one round of the policy. A panic there is no proof of
-// anything, and no refusal either.
-func (h *handler) authenticate(d *Delivery, ask func(Authenticator, *Delivery) error) (err error) {
-	defer recovered(&err)
-	return ask(h.Authenticate, d)
+// authenticate runs one round of the policy.
+func (h *handler) authenticate(d *Delivery, ask func(Authenticator, *Delivery) error, final bool) (err error) {
+	defer recovered(&err) // a Name method may panic too
+	asked, before := len(d.Layers), d.proof()
+	err = safely(ask, h.Authenticate, d)
+	if !final {
+		d.restore(before)
+	}
+	d.note(h.Authenticate, err, asked, final)
+	return err
 }
 
 func refusalOf(err error) Outcome {

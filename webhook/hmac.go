@@ -190,8 +190,8 @@ func (h *hmacAuth) Name() string { return h.scheme.Name }
 // Format prints the scheme's name.
 func (h *hmacAuth) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, h.scheme.Name) }
 
-// head refuses what has no signature before the body is read.
-func (h *hmacAuth) head(d *Delivery) error {
+// AuthenticateHead refuses what has no signature before the body is read.
+func (h *hmacAuth) AuthenticateHead(d *Delivery) error {
 	if len(d.Header[h.scheme.SignatureHeader]) == 0 {
 		return h.noSignature
 	}

@@ -5,35 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/http"
 	"slices"
 	"strings"
 
 	"github.com/kyckit/kyckit"
 )
-
-// Authenticator decides whether a delivery may be believed. It must be safe for
-// concurrent use and must not change the delivery, except that it may set ID,
-// Timestamp and Certificate to what it has proven. Any error is a refusal; one
-// that is [kyckit.ErrUnavailable] means that the authenticator could not tell,
-// and the handler then asks the sender to try again.
-//
-// An Authenticator with a method Name() string is called by that name in
-// Delivery.Layers, others by their type.
-type Authenticator interface {
-	Authenticate(*Delivery) error
-}
-
-// AuthenticatorFunc makes an Authenticator of a function.
-type AuthenticatorFunc func(*Delivery) error
-
-// Authenticate calls f. A nil f refuses.
-func (f AuthenticatorFunc) Authenticate(d *Delivery) error {
-	if f == nil {
-		return refuse("authenticate", ErrNoSignature, "no authenticator")
-	}
-	return f(d)
-}
 
 // Layer is what one authenticator of a policy said.
 type Layer struct {
@@ -138,6 +114,10 @@ func All(as ...Authenticator) Authenticator { return policy{layers: slices.Clone
 // Any returns an Authenticator that accepts what at least one of the given
 // authenticators accepts. They are asked in order until one accepts. Any of
 // nothing refuses everything; a nil among them never accepts.
+//
+// The handler may ask a later one of a type that is not this package's all the
+// same, once the delivery is accepted: it may be about to read a credential
+// that Handle must not see. What it says then counts for nothing.
 func Any(as ...Authenticator) Authenticator { return policy{layers: slices.Clone(as), any: true} }
 
 type policy struct {
@@ -159,11 +139,11 @@ func (p policy) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(p.Name())) }
 // Authenticate implements Authenticator.
 func (p policy) Authenticate(d *Delivery) error { return p.ask(d, ask, true) }
 
-// head asks what can be asked before the body is read: All refuses when one
-// layer does, Any when every one does.
-func (p policy) head(d *Delivery) error {
+// AuthenticateHead implements HeadAuthenticator: All refuses when one layer
+// does, Any when every one does.
+func (p policy) AuthenticateHead(d *Delivery) error {
 	layers, before := d.Layers, d.proof()
-	err := p.ask(d, head, false)
+	err := p.ask(d, askHead, false)
 	if err == nil { // only the final round is reported
 		d.Layers = layers
 		d.restore(before)
@@ -172,12 +152,10 @@ func (p policy) head(d *Delivery) error {
 }
 
 func (p policy) ask(d *Delivery, ask func(Authenticator, *Delivery) error, final bool) error {
-	before, start := d.proof(), len(d.Layers)
+	before, others := d.proof(), d.Layers
+	d.Layers = make([]Layer, 0, len(p.layers)) // its own, since a wrapper may ask with copies of the delivery at once
 	accepted := !p.any && len(p.layers) > 0
-	for _, layer := range p.layers {
-		if d.Layers == nil {
-			d.Layers = make([]Layer, 0, len(p.layers))
-		}
+	for i, layer := range p.layers {
 		asked := len(d.Layers)
 		err := ask(layer, d)
 		d.note(layer, err, asked, final)
@@ -186,22 +164,20 @@ func (p policy) ask(d *Delivery, ask func(Authenticator, *Delivery) error, final
 		}
 		if (err == nil) == p.any { // this one decides
 			accepted = p.any
+			if final {
+				d.leaveOut(p.layers[i+1:])
+			}
 			break
 		}
+	}
+	own := d.Layers
+	if len(others) > 0 {
+		d.Layers = append(slices.Clip(others), own...)
 	}
 	if accepted {
 		return nil
 	}
-	return &PolicyError{Layers: slices.Clone(d.Layers[start:])}
-}
-
-// strip removes the headers that any of the layers reads alone.
-func (p policy) strip(h http.Header) {
-	for _, a := range p.layers {
-		if s, ok := a.(stripper); ok {
-			s.strip(h)
-		}
-	}
+	return &PolicyError{Layers: slices.Clone(own)}
 }
 
 // note adds what a layer said to the record. A policy inside a policy has noted
@@ -214,46 +190,11 @@ func (d *Delivery) note(a Authenticator, err error, asked int, final bool) {
 	d.Layers = append(d.Layers, Layer{nameOf(a), err})
 }
 
-// header is an authenticator that can refuse before the body is read. Its head
-// accepts no more than that Authenticate may still accept.
-type header interface {
-	head(*Delivery) error
-}
-
-// stripper is an authenticator that reads headers which Handle must not see.
-type stripper interface {
-	strip(http.Header)
-}
-
-func ask(a Authenticator, d *Delivery) error {
-	if a == nil {
-		return refuse("authenticate", ErrNoSignature, "no authenticator")
-	}
-	return a.Authenticate(d)
-}
-
-func head(a Authenticator, d *Delivery) error {
-	switch a := a.(type) {
-	case nil:
-		return ask(nil, d)
-	case header:
-		return a.head(d)
-	}
-	return nil
-}
-
 // isPolicy reports whether an authenticator lists its own layers.
 func isPolicy(a Authenticator) bool {
+	if r, ok := a.(*Replaceable); ok {
+		a = r.load()
+	}
 	_, ok := a.(policy)
 	return ok
-}
-
-func nameOf(a Authenticator) string {
-	if n, ok := a.(interface{ Name() string }); ok {
-		return n.Name()
-	}
-	if a == nil {
-		return "none"
-	}
-	return fmt.Sprintf("%T", a)
 }

@@ -5,7 +5,6 @@ import (
 	"crypto/x509"
 	"fmt"
 	"io"
-	"net/http"
 	"net/netip"
 	"net/textproto"
 	"slices"
@@ -175,13 +174,14 @@ func (*ProxyCert) Name() string { return opProxy }
 // Format prints the name.
 func (*ProxyCert) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, opProxy) }
 
-// head is the whole check: it needs no body.
-func (p *ProxyCert) head(d *Delivery) error { return p.Authenticate(d) }
+// AuthenticateHead is the whole check: it needs no body.
+func (p *ProxyCert) AuthenticateHead(d *Delivery) error { return p.Authenticate(d) }
 
 // Authenticate implements Authenticator.
 func (p *ProxyCert) Authenticate(d *Delivery) error { return p.load().authenticate(d) }
 
 func (p *proxyState) authenticate(d *Delivery) error {
+	p.conceal(d)
 	if reason := p.distrust(d); reason != "" {
 		return refuse(opProxy, ErrUntrustedProxy, reason)
 	}
@@ -287,15 +287,7 @@ func unmapPrefix(p netip.Prefix) (netip.Prefix, bool) {
 	return p.Masked(), true
 }
 
-// strip removes the proxy's headers and their twins.
-func (p *ProxyCert) strip(h http.Header) { p.load().strip(h) }
-
-func (p *proxyState) strip(h http.Header) {
-	for name := range h {
-		for _, own := range []string{p.cfg.Header, p.cfg.ChainHeader, p.cfg.VerifyHeader, p.format.header, p.format.chain, p.format.verify} {
-			if own != "" && sameHeader(name, own) {
-				delete(h, name)
-			}
-		}
-	}
+// conceal keeps the proxy's headers from Handle.
+func (p *proxyState) conceal(d *Delivery) {
+	d.concealHeaders(p.cfg.Header, p.cfg.ChainHeader, p.cfg.VerifyHeader, p.format.header, p.format.chain, p.format.verify)
 }
