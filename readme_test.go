@@ -36,7 +36,7 @@ func squeeze(s string) string {
 // TestReadmeTest is the README's test.
 func TestReadmeTest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		fake := nafathtest.NewServer(nafathtest.Config{InMemory: true})
+		fake := nafathtest.NewServer(nafathtest.Config{Options: kyctest.Options{InMemory: true}})
 		defer fake.Close()
 		client, err := nafath.New(fake.ClientConfig())
 		if err != nil {

@@ -63,7 +63,7 @@ func ExampleNewTransport() {
 		echo, _ := io.ReadAll(resp.Body)
 		_ = resp.Body.Close()
 		fmt.Println(resp.StatusCode, string(echo))
-		server.RevokeAll() // the second call logs in again, unseen
+		server.RevokeTokens() // the second call logs in again, unseen
 	}
 	fmt.Println("logins:", server.Exchanges())
 	// Output:

@@ -108,7 +108,7 @@ func TestOpaqueLoginTokenServesUntilRefused(t *testing.T) {
 	tok, err := src.Token(t.Context())
 	require.NoError(t, err)
 	assert.Zero(t, tok.Expiry)
-	s.RevokeAll()
+	s.RevokeTokens()
 	src.Invalidate(tok)
 	again, err := src.Token(t.Context())
 	require.NoError(t, err)

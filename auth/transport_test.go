@@ -63,7 +63,7 @@ func TestRevokedTokenCostsOneLoginAndNoCallerSeesIt(t *testing.T) {
 		}
 		time.Sleep(100 * time.Millisecond)
 		require.Equal(t, 1, s.Exchanges())
-		s.RevokeAll()
+		s.RevokeTokens()
 		wg.Wait()
 		assert.Equal(t, 2, s.Exchanges(), "one login at the start and one after the revocation")
 		assert.Equal(t, 64*20, s.Accepted())
@@ -140,7 +140,7 @@ func TestTokensThatAreRevokedOverAndOverCostOneExchangeEach(t *testing.T) {
 			assert.Equal(t, 200, status)
 			assert.Equal(t, fmt.Sprint(i), echo)
 			assert.Equal(t, i+1, s.Exchanges())
-			s.RevokeAll()
+			s.RevokeTokens()
 		}
 	})
 }
@@ -221,7 +221,7 @@ func TestBodyThatCannotBeRewoundIsNotReplayed(t *testing.T) {
 	require.NoError(t, err)
 	_, err = src.Token(t.Context())
 	require.NoError(t, err)
-	s.RevokeAll()
+	s.RevokeTokens()
 	client := &http.Client{Transport: auth.NewTransport(s.Client().Transport, src)}
 	for _, want := range []int{401, 200} { // the refused token was dropped all the same
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.ResourceURL(), io.MultiReader(strings.NewReader("once")))
@@ -245,7 +245,7 @@ func TestBodyThatFailsToRewindLeavesTheRefusal(t *testing.T) {
 	require.NoError(t, err)
 	_, err = src.Token(t.Context())
 	require.NoError(t, err)
-	s.RevokeAll()
+	s.RevokeTokens()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.ResourceURL(), strings.NewReader("once"))
 	require.NoError(t, err)
 	req.GetBody = func() (io.ReadCloser, error) { return nil, errors.New("the file is gone") }
@@ -352,9 +352,9 @@ func TestSDKCalls(t *testing.T) {
 		return err
 	}
 	require.NoError(t, call(false))
-	s.RevokeAll()
+	s.RevokeTokens()
 	require.NoError(t, call(false), "a 401 is replayed even for calls that are not repeatable")
-	s.RevokeAll()
+	s.RevokeTokens()
 	before := s.Count(authtest.OpResource)
 	err = call(true)
 	require.ErrorIs(t, err, kyckit.ErrUnauthorized)
@@ -362,7 +362,7 @@ func TestSDKCalls(t *testing.T) {
 	assert.Equal(t, before+1, s.Count(authtest.OpResource), "Once forbids the replay")
 	require.NoError(t, call(true), "the refused token was dropped")
 
-	s.RevokeAll()
+	s.RevokeTokens()
 	s.Fail(authtest.OpToken, 0, kyctest.Fault{Status: 400, Body: `{"error":"invalid_client"}`})
 	err = call(false)
 	require.ErrorIs(t, err, kyckit.ErrUnauthorized)

@@ -33,7 +33,7 @@ func assertSilent(t *testing.T, what, out string, extra ...string) {
 func TestNothingLeaks(t *testing.T) {
 	const leakCPF, leakPolicy = "70655021070", "planted-policy"
 	secret := kyckit.NewSecret("planted-secret-of-the-client")
-	fake := cafsmartauthtest.NewServer(cafsmartauthtest.Config{ClientSecret: secret, Options: kyctest.Options{InMemory: true}})
+	fake := cafsmartauthtest.NewServer(cafsmartauthtest.Config{ClientSecret: secret.Reveal(), Options: kyctest.Options{InMemory: true}})
 	defer fake.Close()
 	var log bytes.Buffer
 	cfg := fake.ClientConfig()

@@ -118,18 +118,18 @@ func TestConfirmedWebhook(t *testing.T) {
 	require.NoError(t, err)
 	fake.SetDecision(faceki.DecisionReview)
 	id := fake.CompleteLink(link.ID)
-	status, err := fake.Deliver(ctx, url+secretPath, id)
+	status, err := fake.Deliver(ctx, url+secretPath, fake.Completed(id))
 	deliver(http.StatusOK, status, err)
-	status, err = fake.Deliver(ctx, url+secretPath, id)
+	status, err = fake.Deliver(ctx, url+secretPath, fake.Completed(id))
 	deliver(http.StatusOK, status, err) // a duplicate
 	require.Equal(t, []faceki.Decision{faceki.DecisionReview}, got)
 
 	require.True(t, fake.ChangeDecision(id, faceki.DecisionApproved, "desk@portal.test"))
-	status, err = fake.DeliverChange(ctx, url+secretPath, id)
+	status, err = fake.Deliver(ctx, url+secretPath, fake.Changed(id))
 	deliver(http.StatusOK, status, err)
 	require.Equal(t, []faceki.Decision{faceki.DecisionReview, faceki.DecisionApproved}, got)
 
-	status, err = fake.Deliver(ctx, url+"guessed-guessed-guessed", id)
+	status, err = fake.Deliver(ctx, url+"guessed-guessed-guessed", fake.Completed(id))
 	deliver(http.StatusUnauthorized, status, err)
 	require.Len(t, got, 2)
 }

@@ -113,7 +113,7 @@ func ExampleClient_OnConfirmed() {
 	defer server.Close()
 
 	requestID := fake.AddRecord(nil)
-	status, err := fake.Deliver(context.Background(), server.URL+"/webhooks/faceki/made-with-crypto-rand", requestID)
+	status, err := fake.Deliver(context.Background(), server.URL+"/webhooks/faceki/made-with-crypto-rand", fake.Completed(requestID))
 	fmt.Println(status, err)
 	// Output:
 	// verified approved

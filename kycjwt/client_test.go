@@ -154,7 +154,7 @@ func TestAnExpiredTokenCostsOneLoginAndOneReplay(t *testing.T) {
 	fake, client := start(t, kycjwttest.Config{})
 	_, err := client.CreatePerson(t.Context(), person())
 	require.NoError(t, err)
-	fake.RotateKey()
+	fake.RevokeTokens()
 	created, err := client.CreatePerson(t.Context(), person())
 	require.NoError(t, err)
 	assert.NotEmpty(t, created.ID)

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -133,8 +134,9 @@ func TestPitfallADeliveryIsAnsweredWithExactly200AndHandledOnce(t *testing.T) {
 	})
 	require.NoError(t, err)
 	deliver := func(body string, change func(*http.Request)) int {
-		req, err := fake.Delivery("https://us.example/kyc", []byte(body))
-		require.NoError(t, err)
+		req := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "https://us.example/kyc", strings.NewReader(body))
+		req.Header.Set("Content-Type", "application/json")
+		require.NoError(t, fake.Sign(req, "", time.Now(), []byte(body)))
 		change(req)
 		rec := httptest.NewRecorder()
 		handler.ServeHTTP(rec, req)

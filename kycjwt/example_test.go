@@ -129,14 +129,12 @@ func ExampleNewAuthenticator() {
 		log.Fatal(err)
 	}
 
-	delivery, err := fake.Delivery("https://us.example/kyc", []byte(`{"notification_id":"n-1","notification_type":"entitlementCompleted"}`))
-	if err != nil {
-		log.Fatal(err)
-	}
-	answer := httptest.NewRecorder()
-	handler.ServeHTTP(answer, delivery)
-	fmt.Println(answer.Code)
+	server := httptest.NewServer(handler) // in production: over https
+	defer server.Close()
+
+	event := []byte(`{"notification_id":"n-1","notification_type":"entitlementCompleted"}`)
+	fmt.Println(fake.Deliver(context.Background(), server.URL, event))
 	// Output:
 	// handling entitlementCompleted
-	// 200
+	// 200 <nil>
 }

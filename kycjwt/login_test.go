@@ -116,7 +116,7 @@ func TestARedirectWithinTheHostIsFollowedButNeverByACreation(t *testing.T) {
 func TestPitfallConcurrent401sCauseOneLogin(t *testing.T) {
 	fake, client := start(t, kycjwttest.Config{})
 	require.NoError(t, read(t.Context(), client))
-	fake.RotateKey()
+	fake.RevokeTokens()
 	var wg sync.WaitGroup
 	var failed atomic.Int32
 	for range 32 {
@@ -174,7 +174,7 @@ func TestPitfallTokensMayBeOpaqueOrWithoutExp(t *testing.T) {
 					require.NoError(t, read(t.Context(), client))
 				}
 				assert.Equal(t, 1, fake.Count("login"))
-				fake.RotateKey()
+				fake.RevokeTokens()
 				time.Sleep(2 * time.Second)
 				require.NoError(t, read(t.Context(), client), "the 401 teaches the expiry")
 				assert.Equal(t, 2, fake.Count("login"))

@@ -116,7 +116,7 @@ func TestAnUploadOfKnownSizeHasALength(t *testing.T) {
 func TestAnUploadStartsAtTheReadersPosition(t *testing.T) {
 	fake, client := start(t, kycjwttest.Config{})
 	who := owner(t, client)
-	fake.RotateKey()
+	fake.RevokeTokens()
 	r := strings.NewReader("skipped|kept")
 	_, err := r.Seek(8, io.SeekStart)
 	require.NoError(t, err)
@@ -129,7 +129,7 @@ func TestAnUploadStartsAtTheReadersPosition(t *testing.T) {
 func TestAnUploadThatCannotBeReadTwiceIsNotReplayed(t *testing.T) {
 	fake, client := start(t, kycjwttest.Config{})
 	who := owner(t, client)
-	fake.RotateKey()
+	fake.RevokeTokens()
 	upload := func() error {
 		_, err := client.UploadDocument(t.Context(), who, kycjwt.DocumentParams{
 			Category: "poa", Name: "a", Reader: plain{strings.NewReader("scan")},

@@ -7,11 +7,14 @@
 //
 //	fake := nafathtest.NewServer(nafathtest.Config{})
 //	defer fake.Close()
-//	fake.Fail("status", 2, kyctest.Fault{Status: 503}) // the second status check from now
+//	fake.Fail(nafathtest.OpStatus, 2, kyctest.Fault{Status: 503}) // the second status check from now
 //
 // The record, [Server.Requests], has every request, those included that no
 // operation takes: their operation is [OpOther]. So a client that calls a wrong
 // path or with a wrong method is seen to do so.
+//
+// Every fake's Config embeds [Options], names its credentials in the same words,
+// and delivers webhooks through [Server.Deliver] and [Options].Webhook.
 //
 // With [Options].InMemory the server runs on a network of pipes, which works
 // inside a testing/synctest bubble: time is then virtual and tests of minutes
@@ -20,7 +23,7 @@
 //
 //	func TestExpiry(t *testing.T) {
 //		synctest.Test(t, func(t *testing.T) {
-//			fake := nafathtest.NewServer(nafathtest.Config{InMemory: true})
+//			fake := nafathtest.NewServer(nafathtest.Config{Options: kyctest.Options{InMemory: true}})
 //			defer fake.Close()
 //			client, err := nafath.New(fake.ClientConfig())
 //			require.NoError(t, err)

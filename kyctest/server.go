@@ -2,9 +2,11 @@ package kyctest
 
 import (
 	"bytes"
+	"crypto/tls"
 	"errors"
 	"io"
 	"log"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -28,11 +30,25 @@ type Options struct {
 	// InMemory serves on pipes instead of a loopback socket, for use inside a
 	// testing/synctest bubble.
 	InMemory bool
+	// Listener is where to serve, to have an address of one's own:
+	// net.Listen("tcp", "127.0.0.1:8080"). The server closes it. Nil means a
+	// free port on loopback. It does not combine with InMemory.
+	Listener net.Listener
 	// TLS serves https with a certificate that only Server.Client trusts. It
 	// does not combine with InMemory.
 	TLS bool
-	// Discard keeps no bodies in the record, for simulations of many calls.
+	// TLSConfig serves https with the certificates in it, and demands client
+	// certificates if it says so. Server.Client trusts its first certificate and
+	// shows none. It does not combine with InMemory. Nil means that TLS decides.
+	TLSConfig *tls.Config
+	// HTTP2 speaks HTTP/2 alone: over TLS, and in memory without. Server.Client
+	// does the same.
+	HTTP2 bool
+	// Discard keeps no headers and bodies in the record, for simulations of many
+	// calls.
 	Discard bool
+	// Webhook is where and how events are delivered.
+	Webhook Webhook
 }
 
 // Request is one request as it arrived. It holds whatever the client sent,
@@ -56,39 +72,65 @@ type Server struct {
 
 	mux     *http.ServeMux
 	http    *http.Server
-	tls     *httptest.Server
+	socket  *httptest.Server
 	memory  *memory
 	options Options
 	client  *http.Client
+	sender  sender
 
 	mu       sync.Mutex
 	counts   map[string]int
 	faults   []*fault
 	requests []Request
+	tokens   map[string]time.Time // living tokens and their ends
+	issued   int
 }
 
-// NewServer starts a server without routes.
+// NewServer starts a server without routes. Without a Listener of one's own it
+// panics if loopback gives no port, as httptest does.
 func NewServer(o Options) *Server {
-	s := &Server{mux: http.NewServeMux(), options: o, counts: map[string]int{}}
-	switch {
-	case o.InMemory:
-		s.memory = newMemory()
-		s.http = &http.Server{Handler: s, ErrorLog: quiet(), ReadHeaderTimeout: time.Minute}
-		go func() { _ = s.http.Serve(s.memory) }()
-		s.URL = "http://127.0.0.1"
-		s.client = &http.Client{Transport: &http.Transport{DialContext: s.memory.DialContext, MaxIdleConnsPerHost: 64}}
-	default:
-		s.tls = httptest.NewUnstartedServer(s)
-		s.tls.Config.ErrorLog = quiet()
-		if o.TLS {
-			s.tls.StartTLS()
-		} else {
-			s.tls.Start()
-		}
-		s.URL = s.tls.URL
-		s.client = s.tls.Client()
+	s := &Server{mux: http.NewServeMux(), options: o, counts: map[string]int{}, tokens: map[string]time.Time{}}
+	s.sender.webhook = o.Webhook
+	if o.InMemory {
+		s.serveInMemory()
+	} else {
+		s.serveOnSocket()
 	}
 	return s
+}
+
+func (s *Server) serveInMemory() {
+	s.memory = newMemory()
+	s.http = &http.Server{Handler: s, ErrorLog: quiet(), ReadHeaderTimeout: time.Minute}
+	transport := &http.Transport{DialContext: s.memory.DialContext, MaxIdleConnsPerHost: 64}
+	if s.options.HTTP2 {
+		protocols := new(http.Protocols)
+		protocols.SetUnencryptedHTTP2(true)
+		s.http.Protocols, transport.Protocols = protocols, protocols
+	}
+	go func() { _ = s.http.Serve(s.memory) }()
+	s.URL = "http://127.0.0.1"
+	s.client = &http.Client{Transport: transport}
+}
+
+func (s *Server) serveOnSocket() {
+	var socket *httptest.Server
+	if ln := s.options.Listener; ln != nil {
+		socket = &httptest.Server{Listener: ln, Config: &http.Server{Handler: s, ReadHeaderTimeout: time.Minute}}
+	} else {
+		socket = httptest.NewUnstartedServer(s)
+	}
+	socket.Config.ErrorLog = quiet()
+	socket.EnableHTTP2 = s.options.HTTP2
+	if s.options.TLSConfig != nil {
+		socket.TLS = s.options.TLSConfig.Clone()
+	}
+	if s.options.TLS || s.options.TLSConfig != nil {
+		socket.StartTLS()
+	} else {
+		socket.Start()
+	}
+	s.socket, s.URL, s.client = socket, socket.URL, socket.Client()
 }
 
 // quiet drops the server's log: scripted faults abort connections on purpose.
@@ -114,12 +156,14 @@ type route struct{ http.HandlerFunc }
 
 func isRoute(h http.Handler) bool { _, ok := h.(route); return ok }
 
-// Close stops the server and its connections.
+// Close waits for the webhooks that are on their way, their delay included, and
+// stops the server and its connections. What happens afterwards sends none.
 func (s *Server) Close() {
+	s.sender.close()
 	s.client.CloseIdleConnections()
-	if s.tls != nil {
-		s.tls.CloseClientConnections()
-		s.tls.Close()
+	if s.socket != nil {
+		s.socket.CloseClientConnections()
+		s.socket.Close()
 		return
 	}
 	_ = s.http.Close()

@@ -133,7 +133,7 @@ func TestDocumentedErrors(t *testing.T) {
 	} {
 		t.Run(fmt.Sprint(tc.status, " ", tc.body[:min(len(tc.body), 40)]), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				fake, client := setup(t, nafathtest.Config{InMemory: true})
+				fake, client := setup(t, nafathtest.Config{Options: kyctest.Options{InMemory: true}})
 				tx, err := client.Request(t.Context(), citizen)
 				require.NoError(t, err)
 				for op, call := range map[string]func() error{
@@ -168,7 +168,7 @@ func TestRequestIsNeverRepeated(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				fake, client := setup(t, nafathtest.Config{InMemory: true})
+				fake, client := setup(t, nafathtest.Config{Options: kyctest.Options{InMemory: true}})
 				fake.Fail("request", 0, fault)
 				_, err := client.Request(t.Context(), citizen)
 				require.ErrorIs(t, err, kyckit.ErrOutcomeUnknown)
@@ -308,7 +308,7 @@ func TestAnApprovedPersonIsNotRefusedForADetail(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				fake, client := setup(t, nafathtest.Config{InMemory: true})
+				fake, client := setup(t, nafathtest.Config{Options: kyctest.Options{InMemory: true}})
 				poller, err := nafath.NewPoller(nafath.PollerConfig{Client: client})
 				require.NoError(t, err)
 				defer func() { require.NoError(t, poller.Close()) }()

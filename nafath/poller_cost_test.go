@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/kyckit/kyckit/kyctest"
 	"github.com/kyckit/kyckit/nafath"
 	"github.com/kyckit/kyckit/nafath/nafathtest"
 )
@@ -67,7 +68,7 @@ func TestTenThousandRestored(t *testing.T) {
 		t.Skip("twenty thousand calls")
 	}
 	limits := nafath.Limits{Requests: -1, StatusChecks: 6000}
-	inTenant(t, nafathtest.Config{Discard: true, Limits: limits}, nil, func(t *testing.T, tt tenant) {
+	inTenant(t, nafathtest.Config{Options: kyctest.Options{Discard: true}, Limits: limits}, nil, func(t *testing.T, tt tenant) {
 		cfg := tt.ClientConfig()
 		cfg.HTTP.Client = &http.Client{Transport: direct{tt.Server}}
 		var err error

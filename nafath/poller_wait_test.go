@@ -129,7 +129,7 @@ func TestCloseDoesNotWaitForAHangingProvider(t *testing.T) {
 
 func TestPollerAtRestOwnsNoGoroutine(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		fake := nafathtest.NewServer(nafathtest.Config{InMemory: true})
+		fake := nafathtest.NewServer(nafathtest.Config{Options: kyctest.Options{InMemory: true}})
 		defer fake.Close()
 		client, err := nafath.New(fake.ClientConfig())
 		require.NoError(t, err)

@@ -1,7 +1,6 @@
 package nafath_test
 
 import (
-	"context"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -12,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/kyckit/kyckit"
+	"github.com/kyckit/kyckit/kyctest"
 	"github.com/kyckit/kyckit/nafath"
 	"github.com/kyckit/kyckit/nafath/nafathtest"
 	"github.com/kyckit/kyckit/webhook"
@@ -26,18 +26,23 @@ func (p *inProcess) RoundTrip(r *http.Request) (*http.Response, error) {
 	return w.Result(), nil
 }
 
+// apiKey signs nothing and names itself.
+type apiKey string
+
+func (k apiKey) Sign(r *http.Request, _ string, _ time.Time, _ []byte) error {
+	r.Header.Set("X-Api-Key", string(k))
+	return nil
+}
+
 func TestWebhookFromProviderToPoller(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const key = "made-up-key-of-a-test"
 		receiver := &inProcess{}
 		fake := nafathtest.NewServer(nafathtest.Config{
-			InMemory: true,
-			Limits:   nafath.Limits{Requests: -1},
-			Webhook: nafathtest.Webhook{
-				URL:    "http://127.0.0.1/nafath",
-				Client: &http.Client{Transport: receiver},
-				Sign:   func(r *http.Request, _ []byte) { r.Header.Set("X-Api-Key", key) },
-			},
+			Limits: nafath.Limits{Requests: -1},
+			Options: kyctest.Options{InMemory: true, Webhook: kyctest.Webhook{
+				URL: "http://127.0.0.1/nafath", Client: &http.Client{Transport: receiver}, Signer: apiKey(key),
+			}},
 		})
 		defer fake.Close()
 		client, err := nafath.New(fake.ClientConfig())
@@ -68,8 +73,10 @@ func TestWebhookFromProviderToPoller(t *testing.T) {
 			time.Sleep(5 * time.Second)
 		}
 
-		to := nafathtest.Webhook{URL: "http://127.0.0.1/nafath", Client: &http.Client{Transport: receiver}}
-		assert.Equal(t, 401, nafathtest.Deliver(context.Background(), to, txs[5].TransID, nafath.StatusCompleted), "a stranger hints at nothing")
+		stranger := kyctest.Webhook{URL: "http://127.0.0.1/nafath", Client: &http.Client{Transport: receiver}}
+		code, err := stranger.Deliver(t.Context(), nafathtest.Event(txs[5].TransID, nafath.StatusCompleted))
+		require.NoError(t, err)
+		assert.Equal(t, 401, code, "a stranger hints at nothing")
 		assert.EqualValues(t, 3, poller.Stats().Hints)
 	})
 }

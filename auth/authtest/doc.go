@@ -20,7 +20,7 @@
 // The server is strict: a wrong content type, credentials sent twice or a
 // missing field is an error, so that a wrong client fails its tests. It is no
 // provider in particular; the fakes of the providers have token calls of their
-// own. With Config.Options.InMemory it works inside a testing/synctest bubble.
+// own. With Options.InMemory it works inside a testing/synctest bubble.
 //
 // # What is documented and what is chosen
 //

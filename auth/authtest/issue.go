@@ -4,10 +4,8 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
-	"encoding/json"
 	"fmt"
 	"io"
-	"net/http"
 	"strconv"
 	"time"
 )
@@ -25,7 +23,7 @@ func (s *Server) issue() string {
 		access = s.jwt(now, exp)
 		death = time.Unix(exp, 0)
 	}
-	s.living[access] = death.Add(-s.config.ClockSkew)
+	s.AddToken(access, death.Add(-s.config.ClockSkew))
 	return access
 }
 
@@ -58,11 +56,3 @@ func (s *Server) granted() map[string]any {
 	}
 	return g
 }
-
-func answer(w http.ResponseWriter, status int, body any) {
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(body)
-}
-
-func copyBody(w http.ResponseWriter, r *http.Request) (int64, error) { return io.Copy(w, r.Body) }

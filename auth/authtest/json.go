@@ -3,13 +3,11 @@ package authtest
 import (
 	"encoding/json"
 	"errors"
-	"io"
-	"mime"
 	"net/http"
-	"strings"
 
 	"github.com/kyckit/kyckit"
 	"github.com/kyckit/kyckit/auth"
+	"github.com/kyckit/kyckit/kyctest"
 )
 
 // json is a token call in the style of FACEKI: credentials as JSON, or as the
@@ -23,11 +21,7 @@ func (s *Server) json(w http.ResponseWriter, r *http.Request) {
 	case http.MethodGet:
 		in.ClientID, in.ClientSecret = r.URL.Query().Get("clientId"), r.URL.Query().Get("clientSecret")
 	case http.MethodPost:
-		body, err := io.ReadAll(r.Body)
-		kind, params, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
-		charset := params["charset"]
-		if err != nil || r.URL.RawQuery != "" || kind != "application/json" || charset != "" && !strings.EqualFold(charset, "utf-8") ||
-			json.Unmarshal(body, &in) != nil {
+		if r.URL.RawQuery != "" || !kyctest.ReadJSON(r, &in) {
 			envelopeError(w, http.StatusBadRequest, "the request is not valid")
 			return
 		}
@@ -43,12 +37,12 @@ func (s *Server) json(w http.ResponseWriter, r *http.Request) {
 	case in.ClientID != s.config.ClientID || in.ClientSecret != s.config.ClientSecret:
 		envelopeError(w, http.StatusUnauthorized, "unknown client "+in.ClientID)
 	default:
-		answer(w, http.StatusOK, map[string]any{"responseCode": 0, "data": s.granted()})
+		kyctest.WriteJSON(w, http.StatusOK, map[string]any{"responseCode": 0, "data": s.granted()})
 	}
 }
 
 func envelopeError(w http.ResponseWriter, status int, message string) {
-	answer(w, status, map[string]any{"status": false, "message": message, "statusCode": status, "data": map[string]any{}})
+	kyctest.WriteJSON(w, status, map[string]any{"status": false, "message": message, "statusCode": status, "data": map[string]any{}})
 }
 
 // DecodeJSON reads the envelope of [Server.JSONURL], for

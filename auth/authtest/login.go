@@ -3,16 +3,18 @@ package authtest
 import (
 	"net/http"
 	"strings"
+
+	"github.com/kyckit/kyckit/kyctest"
 )
 
 // login answers as FastAPI-Users does.
 func (s *Server) login(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodPost {
 		w.Header().Set("Allow", http.MethodPost)
-		answer(w, http.StatusMethodNotAllowed, map[string]any{"detail": "Method Not Allowed"})
+		kyctest.WriteJSON(w, http.StatusMethodNotAllowed, map[string]any{"detail": "Method Not Allowed"})
 		return
 	}
-	if !isForm(r) || r.ParseForm() != nil {
+	if kyctest.ContentType(r) != kyctest.Form || r.ParseForm() != nil {
 		r.PostForm = nil // a JSON body is no form: both fields are missing
 	}
 	last := func(field string) string { // of a field sent twice, the last counts
@@ -37,12 +39,12 @@ func (s *Server) login(w http.ResponseWriter, r *http.Request) {
 	}
 	switch {
 	case len(missing) > 0:
-		answer(w, http.StatusUnprocessableEntity, map[string]any{"detail": missing})
+		kyctest.WriteJSON(w, http.StatusUnprocessableEntity, map[string]any{"detail": missing})
 	case !strings.EqualFold(last("username"), s.config.Username) || last("password") != s.config.Password:
-		answer(w, http.StatusBadRequest, map[string]any{"detail": "LOGIN_BAD_CREDENTIALS"})
+		kyctest.WriteJSON(w, http.StatusBadRequest, map[string]any{"detail": "LOGIN_BAD_CREDENTIALS"})
 	case s.config.Unverified:
-		answer(w, http.StatusBadRequest, map[string]any{"detail": "LOGIN_USER_NOT_VERIFIED"})
+		kyctest.WriteJSON(w, http.StatusBadRequest, map[string]any{"detail": "LOGIN_USER_NOT_VERIFIED"})
 	default:
-		answer(w, http.StatusOK, map[string]any{"access_token": s.issue(), "token_type": "bearer"})
+		kyctest.WriteJSON(w, http.StatusOK, map[string]any{"access_token": s.issue(), "token_type": "bearer"})
 	}
 }

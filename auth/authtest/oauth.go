@@ -3,21 +3,22 @@ package authtest
 import (
 	"net/http"
 	"net/url"
-	"strings"
+
+	"github.com/kyckit/kyckit/kyctest"
 )
 
 // token is the endpoint of RFC 6749, section 4.4.
 func (s *Server) token(w http.ResponseWriter, r *http.Request) {
 	fail := func(status int, code string) {
 		w.Header().Set("Cache-Control", "no-store")
-		answer(w, status, map[string]any{"error": code, "error_description": "described for " + r.PostForm.Get("client_id")})
+		kyctest.WriteJSON(w, status, map[string]any{"error": code, "error_description": "described for " + r.PostForm.Get("client_id")})
 	}
 	if r.Method != http.MethodPost {
 		w.Header().Set("Allow", http.MethodPost)
-		answer(w, http.StatusMethodNotAllowed, map[string]any{"error": "invalid_request"})
+		kyctest.WriteJSON(w, http.StatusMethodNotAllowed, map[string]any{"error": "invalid_request"})
 		return
 	}
-	if !isForm(r) || r.ParseForm() != nil || r.URL.RawQuery != "" || repeated(r.PostForm) {
+	if kyctest.ContentType(r) != kyctest.Form || r.ParseForm() != nil || r.URL.RawQuery != "" || repeated(r.PostForm) {
 		fail(http.StatusBadRequest, "invalid_request")
 		return
 	}
@@ -49,13 +50,8 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request) {
 			g["scope"] = scope
 		}
 		w.Header().Set("Cache-Control", "no-store")
-		answer(w, http.StatusOK, g)
+		kyctest.WriteJSON(w, http.StatusOK, g)
 	}
-}
-
-func isForm(r *http.Request) bool {
-	ct, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";")
-	return strings.EqualFold(strings.TrimSpace(ct), "application/x-www-form-urlencoded")
 }
 
 func repeated(form url.Values) bool {

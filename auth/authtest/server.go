@@ -1,8 +1,8 @@
 package authtest
 
 import (
+	"io"
 	"net/http"
-	"strings"
 	"sync"
 	"time"
 
@@ -26,10 +26,22 @@ const (
 	resourcePath = "/resource"
 )
 
+// The credentials that a Server accepts whose Config names none.
+const (
+	ClientID     = "test-client"
+	ClientSecret = "test-secret"
+	Username     = "tester@example.test"
+	Password     = "test-password"
+)
+
 // Config configures a [Server]. The zero value is a server of opaque tokens
-// that live for an hour, with the credentials "test-client", "test-secret",
-// "tester@example.test" and "test-password".
+// that live for an hour.
 type Config struct {
+	// Options says how to listen.
+	kyctest.Options
+	// ClientID, ClientSecret, Username and Password are the credentials that are
+	// accepted. Empty means the constants of these names.
+	ClientID, ClientSecret, Username, Password string
 	// Lifetime of a token. Zero means an hour.
 	Lifetime time.Duration
 	// JWT issues HS256 JWTs with sub, aud and exp, whose exp is cut to the
@@ -50,12 +62,6 @@ type Config struct {
 	// Unverified makes the login refuse the right password with
 	// LOGIN_USER_NOT_VERIFIED.
 	Unverified bool
-
-	// The credentials that are accepted.
-	ClientID, ClientSecret, Username, Password string
-
-	// Options says how to listen.
-	Options kyctest.Options
 }
 
 // Server is a token server. All methods are safe for concurrent use.
@@ -65,9 +71,8 @@ type Server struct {
 	config Config
 
 	mu       sync.Mutex
-	key      int // of JWTs; changes with RevokeAll
+	key      int // of JWTs; changes with RevokeTokens
 	serial   int
-	living   map[string]time.Time // access token to its death, by the local clock
 	accepted int
 	refused  int
 }
@@ -78,10 +83,10 @@ func NewServer(cfg Config) *Server {
 		field *string
 		value string
 	}{
-		{&cfg.ClientID, "test-client"},
-		{&cfg.ClientSecret, "test-secret"},
-		{&cfg.Username, "tester@example.test"},
-		{&cfg.Password, "test-password"},
+		{&cfg.ClientID, ClientID},
+		{&cfg.ClientSecret, ClientSecret},
+		{&cfg.Username, Username},
+		{&cfg.Password, Password},
 	} {
 		if *d.field == "" {
 			*d.field = d.value
@@ -90,7 +95,7 @@ func NewServer(cfg Config) *Server {
 	if cfg.Lifetime == 0 {
 		cfg.Lifetime = time.Hour
 	}
-	s := &Server{Server: kyctest.NewServer(cfg.Options), config: cfg, living: map[string]time.Time{}}
+	s := &Server{Server: kyctest.NewServer(cfg.Options), config: cfg}
 	s.Handle(tokenPath, OpToken, s.dated(s.token))
 	s.Handle(jsonPath, OpJSON, s.dated(s.json))
 	s.Handle(loginPath, OpLogin, s.dated(s.login))
@@ -144,31 +149,12 @@ func (s *Server) JSONExchange(t auth.Tuning) (*auth.Cache, error) {
 	})
 }
 
-// Living reports whether access would be accepted now.
-func (s *Server) Living(access string) bool {
+// RevokeTokens ends all tokens, as a server does whose signing key changes.
+func (s *Server) RevokeTokens() {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.lives(access)
-}
-
-func (s *Server) lives(access string) bool {
-	death, ok := s.living[access]
-	return ok && time.Now().Before(death)
-}
-
-// Revoke ends one token.
-func (s *Server) Revoke(access string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.living, access)
-}
-
-// RevokeAll ends all tokens, as a server does whose signing key changes.
-func (s *Server) RevokeAll() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	s.key++
-	clear(s.living)
+	s.mu.Unlock()
+	s.Server.RevokeTokens()
 }
 
 // Exchanges is how many requests for a token arrived, failed ones included.
@@ -210,9 +196,8 @@ func (s *Server) dated(h http.HandlerFunc) http.HandlerFunc {
 }
 
 func (s *Server) resource(w http.ResponseWriter, r *http.Request) {
-	scheme, access, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	ok := s.Living(kyctest.Bearer(r))
 	s.mu.Lock()
-	ok := strings.EqualFold(scheme, "bearer") && len(r.Header["Authorization"]) == 1 && s.lives(access)
 	if ok {
 		s.accepted++
 	} else {
@@ -220,11 +205,11 @@ func (s *Server) resource(w http.ResponseWriter, r *http.Request) {
 	}
 	s.mu.Unlock()
 	if !ok {
-		answer(w, http.StatusUnauthorized, map[string]any{"detail": "Unauthorized"})
+		kyctest.WriteJSON(w, http.StatusUnauthorized, map[string]any{"detail": "Unauthorized"})
 		return
 	}
 	if ct := r.Header.Get("Content-Type"); ct != "" {
 		w.Header().Set("Content-Type", ct)
 	}
-	_, _ = copyBody(w, r)
+	_, _ = io.Copy(w, r.Body)
 }

@@ -12,7 +12,7 @@
 //
 // Faults are scripted through the embedded [kyctest.Server] with the operations
 // [OpAuthentication] and [OpIdentity]; what is neither call is recorded as
-// [kyctest.OpOther]. With Config.Options.InMemory the fake works inside a
+// [kyctest.OpOther]. With Options.InMemory the fake works inside a
 // testing/synctest bubble; the clock of tokens and attestations is time.Now.
 //
 // # What is documented and what is chosen

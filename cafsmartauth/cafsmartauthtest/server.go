@@ -1,11 +1,10 @@
 package cafsmartauthtest
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
-	"io"
 	"maps"
-	"mime"
 	"net/http"
 	"net/url"
 	"slices"
@@ -23,20 +22,20 @@ const (
 	OpIdentity       = "identity"
 )
 
-// The credentials of a [Server] whose Config names none.
+// The credentials that a Server accepts whose Config names none.
 const (
-	DefaultClientID     = "fake-client-id"
-	DefaultClientSecret = "fake-client-secret-of-at-least-32-bytes"
+	ClientID     = "fake-client-id"
+	ClientSecret = "fake-client-secret-of-at-least-32-bytes"
 )
 
 // Config configures a [Server]. The zero value is a server on loopback.
 type Config struct {
-	// ClientID and ClientSecret are the only credentials the fake accepts.
-	// Empty means DefaultClientID and DefaultClientSecret.
-	ClientID     string
-	ClientSecret kyckit.Secret
-	// Options says how the server listens.
-	Options kyctest.Options
+	// Options says how to listen. Smart Auth sends no webhooks, but Deliver sends
+	// those of Caf Connect when Options.Webhook has a Signer for them.
+	kyctest.Options
+	// ClientID and ClientSecret are the credentials that are accepted. Empty
+	// means the constants of these names.
+	ClientID, ClientSecret string
 }
 
 // Server is a fake of the provider's two calls, see the package's documentation
@@ -71,14 +70,14 @@ func NewServer(cfg Config) *Server {
 	s := &Server{
 		Server:   kyctest.NewServer(cfg.Options),
 		clientID: cfg.ClientID,
-		secret:   cfg.ClientSecret,
+		secret:   kyckit.NewSecret(cfg.ClientSecret),
 		attempts: map[string]json.RawMessage{},
 	}
 	if s.clientID == "" {
-		s.clientID = DefaultClientID
+		s.clientID = ClientID
 	}
 	if s.secret.IsZero() {
-		s.secret = kyckit.NewSecret(DefaultClientSecret)
+		s.secret = kyckit.NewSecret(ClientSecret)
 	}
 	s.Handle("GET /authentications/{attemptId}", OpAuthentication, s.authentication)
 	s.Handle("POST /identities", OpIdentity, s.identity)
@@ -132,12 +131,9 @@ func (s *Server) newID(kind int) string {
 
 // authorized checks the bearer and answers 401 if it is wrong.
 func (s *Server) authorized(w http.ResponseWriter, r *http.Request) bool {
-	token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-	if ok {
-		claims, err := readToken(token, s.secret)
-		if err == nil && claims.Iss == s.clientID {
-			return true
-		}
+	claims, err := readToken(kyctest.Bearer(r), s.secret)
+	if err == nil && claims.Iss == s.clientID {
+		return true
 	}
 	s.answer(w, http.StatusUnauthorized, map[string]any{"message": "Unauthorized"})
 	return false
@@ -178,24 +174,19 @@ func (s *Server) identity(w http.ResponseWriter, r *http.Request) {
 func (s *Server) answer(w http.ResponseWriter, status int, fields map[string]any) {
 	body := map[string]any{"requestId": "req-" + s.newID(3)}
 	maps.Copy(body, fields)
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(body)
+	kyctest.WriteJSON(w, status, body)
 }
 
-// readIdentity reads a body that is one JSON object in UTF-8, says so, and has
-// no field that is unknown, missing or of a wrong form.
+// readIdentity reads a body without a field that is unknown, missing or of a
+// wrong form.
 func readIdentity(r *http.Request) (in Identity, ok bool) {
-	kind, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if charset := params["charset"]; err != nil || kind != "application/json" || charset != "" && !strings.EqualFold(charset, "utf-8") {
+	var raw json.RawMessage
+	if !kyctest.ReadJSON(r, &raw) {
 		return in, false
 	}
-	d := json.NewDecoder(r.Body)
+	d := json.NewDecoder(bytes.NewReader(raw))
 	d.DisallowUnknownFields()
 	if d.Decode(&in) != nil {
-		return in, false
-	}
-	if _, err := d.Token(); err != io.EOF {
 		return in, false
 	}
 	image, err := url.Parse(in.ImageURL)

@@ -53,8 +53,8 @@ func TestWrongBearersAreRefused(t *testing.T) {
 	defer fake.Close()
 	fake.SetAuthentication("known", json.RawMessage(`{"id":"known"}`))
 	exp := time.Now().Add(time.Hour).Unix()
-	signed := func(claims string) string { return token(cafsmartauthtest.DefaultClientSecret, header, claims) }
-	iss := `"iss":"` + cafsmartauthtest.DefaultClientID + `"`
+	signed := func(claims string) string { return token(cafsmartauthtest.ClientSecret, header, claims) }
+	iss := `"iss":"` + cafsmartauthtest.ClientID + `"`
 	good := signed(fmt.Sprintf(`{%s,"exp":%d,"personId":"00011122285"}`, iss, exp))
 	for name, authorization := range map[string]string{
 		"none":              "",
@@ -70,8 +70,8 @@ func TestWrongBearersAreRefused(t *testing.T) {
 		"peopleId":          "Bearer " + signed(fmt.Sprintf(`{%s,"exp":%d,"peopleId":"00011122285"}`, iss, exp)),
 		"personId a number": "Bearer " + signed(fmt.Sprintf(`{%s,"exp":%d,"personId":11122285}`, iss, exp)),
 		"other secret":      "Bearer " + token("another-made-up-secret", header, fmt.Sprintf(`{%s,"exp":%d}`, iss, exp)),
-		"decoded secret":    "Bearer " + token(base64.StdEncoding.EncodeToString([]byte(cafsmartauthtest.DefaultClientSecret)), header, fmt.Sprintf(`{%s,"exp":%d}`, iss, exp)),
-		"other algorithm":   "Bearer " + token(cafsmartauthtest.DefaultClientSecret, `{"alg":"none","typ":"JWT"}`, fmt.Sprintf(`{%s,"exp":%d}`, iss, exp)),
+		"decoded secret":    "Bearer " + token(base64.StdEncoding.EncodeToString([]byte(cafsmartauthtest.ClientSecret)), header, fmt.Sprintf(`{%s,"exp":%d}`, iss, exp)),
+		"other algorithm":   "Bearer " + token(cafsmartauthtest.ClientSecret, `{"alg":"none","typ":"JWT"}`, fmt.Sprintf(`{%s,"exp":%d}`, iss, exp)),
 	} {
 		status, body := send(t, fake, "GET", "/authentications/known", "", "", authorization)
 		assert.Equal(t, 401, status, name)
@@ -89,8 +89,8 @@ func TestWrongBearersAreRefused(t *testing.T) {
 func TestWrongIdentitiesAreRefused(t *testing.T) {
 	fake := cafsmartauthtest.NewServer(cafsmartauthtest.Config{})
 	defer fake.Close()
-	good := "Bearer " + token(cafsmartauthtest.DefaultClientSecret, header,
-		fmt.Sprintf(`{"iss":%q,"exp":%d}`, cafsmartauthtest.DefaultClientID, time.Now().Add(time.Hour).Unix()))
+	good := "Bearer " + token(cafsmartauthtest.ClientSecret, header,
+		fmt.Sprintf(`{"iss":%q,"exp":%d}`, cafsmartauthtest.ClientID, time.Now().Add(time.Hour).Unix()))
 	const body = `{"name":"Pessoa Inventada","personId":"00011122285","imageUrl":"https://selfies.example/1.jpg"}`
 	with := func(member string) string { return `{` + member + `,` + body[1:] }
 	const jsonType = "application/json"

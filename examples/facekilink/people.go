@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -22,7 +21,7 @@ func delivered(status int, err error) error {
 func finish(d faceki.Decision) person {
 	return func(ctx context.Context, fake *facekitest.Server, link, url string) error {
 		fake.SetDecision(d)
-		return delivered(fake.Deliver(ctx, url, fake.CompleteLink(link)))
+		return delivered(fake.Deliver(ctx, url, fake.Completed(fake.CompleteLink(link))))
 	}
 }
 
@@ -30,11 +29,11 @@ func finish(d faceki.Decision) person {
 func review(ctx context.Context, fake *facekitest.Server, link, url string) error {
 	fake.SetDecision(faceki.DecisionReview)
 	id := fake.CompleteLink(link)
-	if err := delivered(fake.Deliver(ctx, url, id)); err != nil {
+	if err := delivered(fake.Deliver(ctx, url, fake.Completed(id))); err != nil {
 		return err
 	}
 	fake.ChangeDecision(id, faceki.DecisionApproved, "desk@portal.test")
-	return delivered(fake.DeliverChange(ctx, url, id))
+	return delivered(fake.Deliver(ctx, url, fake.Changed(id)))
 }
 
 // forge declines the person, who has learned the address and says otherwise.
@@ -44,16 +43,7 @@ func forge(ctx context.Context, fake *facekitest.Server, link, url string) error
 	if err != nil {
 		return err
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))
-	if err != nil {
-		return err
-	}
-	resp, err := fake.Client().Do(req)
-	if err != nil {
-		return err
-	}
-	_ = resp.Body.Close()
-	return delivered(resp.StatusCode, nil)
+	return delivered(fake.Deliver(ctx, url, body))
 }
 
 // lose is a verification whose webhook never arrives.

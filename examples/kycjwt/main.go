@@ -101,7 +101,7 @@ func (p *program) onboard(ctx context.Context, questionnaireID string) error {
 	// 3. The token dies between reading and answering. The client logs in once
 	// more and sends the same answers again; the refused try had no effect.
 	if p.fake != nil {
-		p.fake.RotateKey()
+		p.fake.RevokeTokens()
 		p.say("The provider's key changes: the token is dead.")
 	}
 	if _, err := p.client.Respond(ctx, person, questionnaire.ID, answers); err != nil {
@@ -157,14 +157,14 @@ func (p *program) listen(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	server := httptest.NewServer(handler) // stands for the address that was registered
+	defer server.Close()
 	for range 2 {
-		delivery, err := p.fake.Delivery(here, []byte(`{"notification_id":"n-1","notification_type":"entitlementCompleted","details":{}}`))
+		status, err := p.fake.Deliver(ctx, server.URL, []byte(`{"notification_id":"n-1","notification_type":"entitlementCompleted","details":{}}`))
 		if err != nil {
 			return err
 		}
-		rec := httptest.NewRecorder()
-		handler.ServeHTTP(rec, delivery.WithContext(ctx))
-		p.say("The delivery is answered with %d.", rec.Code)
+		p.say("The delivery is answered with %d.", status)
 	}
 	return nil
 }

@@ -26,7 +26,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/kyckit/kyckit"
 	"github.com/kyckit/kyckit/cafsmartauth"
 	"github.com/kyckit/kyckit/cafsmartauth/cafsmartauthtest"
 	"github.com/kyckit/kyckit/webhook"
@@ -79,7 +78,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, out io.
 
 	fake := cafsmartauthtest.NewServer(cafsmartauthtest.Config{
 		ClientID:     getenv("SMARTAUTH_CLIENT_ID"),
-		ClientSecret: kyckit.NewSecret(getenv("SMARTAUTH_CLIENT_SECRET")),
+		ClientSecret: getenv("SMARTAUTH_CLIENT_SECRET"),
 	})
 	defer fake.Close()
 	client, err := cafsmartauth.New(fake.ClientConfig())

@@ -11,8 +11,8 @@
 //	fake.Fail(facekitest.OpRecords, 0, kyctest.Fault{Status: 503})  // every reading fails
 //	fake.RevokeTokens()
 //
-// With Config.Options.InMemory it works inside a testing/synctest bubble; give
-// Config.WebhookClient then, if webhooks are to stay inside as well.
+// With Options.InMemory it works inside a testing/synctest bubble; give
+// Options.Webhook a Client then, if webhooks are to stay inside as well.
 //
 // The fake follows the documented shapes. Where FACEKI documents nothing, it
 // chooses, and is strict where that makes a mistake show:

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/kyckit/kyckit/faceki"
+	"github.com/kyckit/kyckit/kyctest"
 )
 
 // WorkflowID is the workflow that the fake knows. It accepts any other too.
@@ -17,15 +18,18 @@ const WorkflowID = "0b5e3c1a-6d2f-4e77-9a41-3f0c8d9be102"
 
 func (s *Server) serveLink(w http.ResponseWriter, r *http.Request) {
 	var in linkRequest
-	if !readJSON(r, &in) || in.WorkflowID == "" {
-		write(w, http.StatusOK, map[string]any{"responseCode": 5002, "data": nil, "message": codeName(5002)})
+	if !kyctest.ReadJSON(r, &in) || in.WorkflowID == "" {
+		kyctest.WriteJSON(w, http.StatusOK, map[string]any{"responseCode": 5002, "data": nil, "message": codeName(5002)})
 		return
 	}
 	id := uuid()
 	s.mu.Lock()
 	s.links[id] = in
 	s.mu.Unlock()
-	write(w, http.StatusCreated, map[string]any{
+	if s.cfg.OnPrompt != nil {
+		s.cfg.OnPrompt(id)
+	}
+	kyctest.WriteJSON(w, http.StatusCreated, map[string]any{
 		"responseCode": 0, "data": id, "url": "https://verification.faceki.test/" + id,
 	})
 }
@@ -46,7 +50,7 @@ func (s *Server) serveVerify(w http.ResponseWriter, r *http.Request) {
 		code = 5006
 	}
 	if code != 0 {
-		write(w, http.StatusOK, envelopeB(code, codeName(code), ""))
+		kyctest.WriteJSON(w, http.StatusOK, envelopeB(code, codeName(code), ""))
 		return
 	}
 	s.mu.Lock()
@@ -55,7 +59,7 @@ func (s *Server) serveVerify(w http.ResponseWriter, r *http.Request) {
 	record["workflowId"] = u.Fields["workflowId"]
 	record, shape := maps.Clone(record), s.shape
 	s.mu.Unlock()
-	write(w, http.StatusOK, envelopeB(200, "OK", shape.of(record)))
+	kyctest.WriteJSON(w, http.StatusOK, envelopeB(200, "OK", shape.of(record)))
 }
 
 func (shape Shape) of(record map[string]any) any {
@@ -172,10 +176,10 @@ func (s *Server) matching(query url.Values) (found []map[string]any, ok bool) {
 func (s *Server) serveRecords(w http.ResponseWriter, r *http.Request) {
 	found, ok := s.matching(r.URL.Query())
 	if !ok {
-		write(w, http.StatusOK, envelopeB(5002, codeName(5002), nil))
+		kyctest.WriteJSON(w, http.StatusOK, envelopeB(5002, codeName(5002), nil))
 		return
 	}
-	write(w, http.StatusOK, envelopeB(200, "OK", found))
+	kyctest.WriteJSON(w, http.StatusOK, envelopeB(200, "OK", found))
 }
 
 // serveRecordsV2 is the path that another part of the documentation prints; that
@@ -183,10 +187,10 @@ func (s *Server) serveRecords(w http.ResponseWriter, r *http.Request) {
 func (s *Server) serveRecordsV2(w http.ResponseWriter, r *http.Request) {
 	found, ok := s.matching(r.URL.Query())
 	if !ok {
-		write(w, http.StatusOK, map[string]any{"responseCode": 5002, "data": nil, "message": codeName(5002)})
+		kyctest.WriteJSON(w, http.StatusOK, map[string]any{"responseCode": 5002, "data": nil, "message": codeName(5002)})
 		return
 	}
-	write(w, http.StatusOK, map[string]any{"responseCode": 0, "data": found})
+	kyctest.WriteJSON(w, http.StatusOK, map[string]any{"responseCode": 0, "data": found})
 }
 
 // serveSearch finds every record: all of the fake's people look the same.
@@ -200,7 +204,7 @@ func (s *Server) serveSearch(w http.ResponseWriter, r *http.Request) {
 		code = 8001
 	}
 	if code != 0 {
-		write(w, http.StatusOK, envelopeB(code, codeName(code), nil))
+		kyctest.WriteJSON(w, http.StatusOK, envelopeB(code, codeName(code), nil))
 		return
 	}
 	s.mu.Lock()
@@ -212,7 +216,7 @@ func (s *Server) serveSearch(w http.ResponseWriter, r *http.Request) {
 	if found == nil {
 		found = []map[string]any{}
 	}
-	write(w, http.StatusOK, envelopeB(200, "OK", found))
+	kyctest.WriteJSON(w, http.StatusOK, envelopeB(200, "OK", found))
 }
 
 func (s *Server) serveRules(w http.ResponseWriter, r *http.Request) {
@@ -221,11 +225,11 @@ func (s *Server) serveRules(w http.ResponseWriter, r *http.Request) {
 	s.mu.Unlock()
 	id := r.URL.Query().Get("workflowId")
 	if id == "" || rules == nil {
-		write(w, http.StatusOK, envelopeB(5001, codeName(5001), nil))
+		kyctest.WriteJSON(w, http.StatusOK, envelopeB(5001, codeName(5001), nil))
 		return
 	}
 	rules["workflowId"] = id
-	write(w, http.StatusOK, envelopeB(200, "OK", rules))
+	kyctest.WriteJSON(w, http.StatusOK, envelopeB(200, "OK", rules))
 }
 
 func writeHTML(w http.ResponseWriter, status int) {

@@ -149,10 +149,12 @@ func TestWebhooksInVirtualTime(t *testing.T) {
 		receiver := kyctest.NewServer(kyctest.Options{InMemory: true})
 		defer receiver.Close()
 		receiver.Handle("POST /hook", "hook", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusAccepted) })
-		fake := facekitest.NewServer(facekitest.Config{Options: kyctest.Options{InMemory: true}, WebhookClient: receiver.Client()})
+		fake := facekitest.NewServer(facekitest.Config{Options: kyctest.Options{
+			InMemory: true, Webhook: kyctest.Webhook{URL: receiver.URL + "/hook", Client: receiver.Client()},
+		}})
 		defer fake.Close()
 		id := fake.AddRecord(map[string]any{"document_data": []any{map[string]any{}}})
-		status, err := fake.Deliver(t.Context(), receiver.URL+"/hook", id)
+		status, err := fake.Deliver(t.Context(), "", fake.Completed(id))
 		require.NoError(t, err)
 		require.Equal(t, http.StatusAccepted, status)
 		event, err := faceki.ParseEvent(receiver.Requests("hook")[0].Body)

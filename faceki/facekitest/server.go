@@ -1,12 +1,7 @@
 package facekitest
 
 import (
-	"encoding/json"
-	"fmt"
-	"io"
-	"mime"
 	"net/http"
-	"strings"
 	"sync"
 	"time"
 
@@ -25,7 +20,7 @@ const (
 	OpRules   = "workflow rules"
 )
 
-// The credentials that a Server with a zero Config accepts.
+// The credentials that a Server accepts whose Config names none.
 const (
 	ClientID     = "fake-client"
 	ClientSecret = "fake-secret-for-tests"
@@ -33,16 +28,21 @@ const (
 
 // Config configures a [Server].
 type Config struct {
-	// Options says how the server listens.
-	Options kyctest.Options
+	// Options says how to listen. FACEKI signs no webhooks, so the fake does not
+	// either unless Options.Webhook has a Signer.
+	kyctest.Options
+	// ClientID and ClientSecret are the credentials that are accepted. Empty
+	// means the constants of these names.
+	ClientID, ClientSecret string
 	// TokenLifetime is told as expires_in. Zero means an hour.
 	TokenLifetime time.Duration
 	// MaxImageBytes is the largest image that is taken; a larger one is answered
 	// with 413 and a page of HTML. Zero means 64 MiB. FACEKI documents no limit.
 	MaxImageBytes int64
-	// WebhookClient sends the webhooks, for example the Client of a receiver in
-	// memory. Nil means one that keeps no connection open.
-	WebhookClient *http.Client
+	// OnPrompt is the person to whom a link is given: it is called with the id of
+	// each link that is created, before the answer is sent, and may complete the
+	// link at once or later. The answer waits for it. Nil is nobody.
+	OnPrompt func(linkID string)
 }
 
 // Server is a fake FACEKI. Its methods are safe for concurrent use.
@@ -52,8 +52,6 @@ type Server struct {
 	cfg Config
 
 	mu       sync.Mutex
-	tokens   map[string]time.Time // living tokens and their ends
-	issued   int
 	softDeny bool
 	decision faceki.Decision
 	shape    Shape
@@ -72,6 +70,12 @@ type linkRequest struct {
 
 // NewServer starts a fake.
 func NewServer(cfg Config) *Server {
+	if cfg.ClientID == "" {
+		cfg.ClientID = ClientID
+	}
+	if cfg.ClientSecret == "" {
+		cfg.ClientSecret = ClientSecret
+	}
 	if cfg.TokenLifetime == 0 {
 		cfg.TokenLifetime = time.Hour
 	}
@@ -80,7 +84,7 @@ func NewServer(cfg Config) *Server {
 	}
 	s := &Server{
 		Server: kyctest.NewServer(cfg.Options), cfg: cfg,
-		tokens: map[string]time.Time{}, links: map[string]linkRequest{},
+		links:    map[string]linkRequest{},
 		decision: faceki.DecisionAccepted, shape: ShapeObject, rules: defaultRules(),
 	}
 	s.Handle("POST /auth/api/generate-token", OpToken, s.serveTokenPost)
@@ -98,18 +102,11 @@ func NewServer(cfg Config) *Server {
 // ClientConfig returns the configuration of a client of this server.
 func (s *Server) ClientConfig() faceki.Config {
 	return faceki.Config{
-		ClientID:     ClientID,
-		ClientSecret: kyckit.NewSecret(ClientSecret),
+		ClientID:     s.cfg.ClientID,
+		ClientSecret: kyckit.NewSecret(s.cfg.ClientSecret),
 		BaseURL:      s.URL,
 		HTTP:         kyckit.HTTP{Client: s.Client()},
 	}
-}
-
-// RevokeTokens makes every token that was handed out so far invalid.
-func (s *Server) RevokeTokens() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	clear(s.tokens)
 }
 
 // RefuseInBody makes the server refuse a token by code 1 in an answer with
@@ -160,7 +157,7 @@ func (s *Server) serveTokenPost(w http.ResponseWriter, r *http.Request) {
 		ClientID     string `json:"clientId"`
 		ClientSecret string `json:"clientSecret"`
 	}
-	if !readJSON(r, &in) {
+	if !kyctest.ReadJSON(r, &in) {
 		in.ClientID = "" // a body that is not understood has no fields
 	}
 	s.serveToken(w, in.ClientID, in.ClientSecret)
@@ -173,61 +170,34 @@ func (s *Server) serveTokenGet(w http.ResponseWriter, r *http.Request) {
 func (s *Server) serveToken(w http.ResponseWriter, id, secret string) {
 	switch {
 	case id == "":
-		write(w, http.StatusUnprocessableEntity, envelopeC(422, "client id is required"))
+		kyctest.WriteJSON(w, http.StatusUnprocessableEntity, envelopeC(422, "client id is required"))
 		return
 	case secret == "":
-		write(w, http.StatusUnprocessableEntity, envelopeC(422, ""))
+		kyctest.WriteJSON(w, http.StatusUnprocessableEntity, envelopeC(422, ""))
 		return
-	case id != ClientID || secret != ClientSecret:
-		write(w, http.StatusUnauthorized, envelopeC(401, "unknown client"))
+	case id != s.cfg.ClientID || secret != s.cfg.ClientSecret:
+		kyctest.WriteJSON(w, http.StatusUnauthorized, envelopeC(401, "unknown client"))
 		return
 	}
-	s.mu.Lock()
-	s.issued++
-	token := fmt.Sprintf("fake-token-%04d", s.issued)
-	s.tokens[token] = time.Now().Add(s.cfg.TokenLifetime)
-	s.mu.Unlock()
-	write(w, http.StatusOK, map[string]any{"responseCode": 0, "data": map[string]any{
-		"access_token": token, "expires_in": int(s.cfg.TokenLifetime / time.Second), "token_type": "Bearer",
+	kyctest.WriteJSON(w, http.StatusOK, map[string]any{"responseCode": 0, "data": map[string]any{
+		"access_token": s.IssueToken(s.cfg.TokenLifetime), "expires_in": int(s.cfg.TokenLifetime / time.Second), "token_type": "Bearer",
 	}})
 }
 
 // authorized lets only living tokens through.
 func (s *Server) authorized(next http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		token, bearer := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+		living := s.Living(kyctest.Bearer(r))
 		s.mu.Lock()
-		end, known := s.tokens[token]
 		soft := s.softDeny
 		s.mu.Unlock()
 		switch {
-		case bearer && known && time.Now().Before(end):
+		case living:
 			next(w, r)
 		case soft:
-			write(w, http.StatusOK, envelopeB(1, "UNAUTHORIZED", nil))
+			kyctest.WriteJSON(w, http.StatusOK, envelopeB(1, "UNAUTHORIZED", nil))
 		default:
-			write(w, http.StatusUnauthorized, envelopeB(1, "UNAUTHORIZED", nil))
+			kyctest.WriteJSON(w, http.StatusUnauthorized, envelopeB(1, "UNAUTHORIZED", nil))
 		}
 	}
-}
-
-func write(w http.ResponseWriter, status int, body any) {
-	b, err := json.Marshal(body)
-	if err != nil {
-		http.Error(w, err.Error(), http.StatusInternalServerError)
-		return
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
-	_, _ = w.Write(b)
-}
-
-// readJSON reads a body that is one JSON value in UTF-8 and says so.
-func readJSON(r *http.Request, v any) bool {
-	kind, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if charset := params["charset"]; err != nil || kind != "application/json" || charset != "" && !strings.EqualFold(charset, "utf-8") {
-		return false
-	}
-	body, err := io.ReadAll(r.Body)
-	return err == nil && json.Unmarshal(body, v) == nil
 }

@@ -136,11 +136,11 @@ func TestWebhookSender(t *testing.T) {
 	id := fake.AddRecord(nil)
 	url := "http://u:p@" + sink.Listener.Addr().String()
 
-	status, err := fake.Deliver(t.Context(), url, id)
+	status, err := fake.Deliver(t.Context(), url, fake.Completed(id))
 	require.NoError(t, err)
 	require.Equal(t, http.StatusOK, status)
 	require.True(t, fake.ChangeDecision(id, faceki.DecisionApproved, "desk@portal.test"))
-	_, err = fake.DeliverChange(t.Context(), url, id)
+	_, err = fake.Deliver(t.Context(), url, fake.Changed(id))
 	require.NoError(t, err)
 	first, err := faceki.ParseEvent(bodies[0])
 	require.NoError(t, err)
@@ -152,11 +152,28 @@ func TestWebhookSender(t *testing.T) {
 	require.Equal(t, faceki.EventStatusChanged, second.Type)
 	require.Equal(t, faceki.DecisionApproved, second.Status)
 
-	_, err = fake.Deliver(t.Context(), url, "unknown")
+	_, err = fake.Deliver(t.Context(), url, fake.Completed("unknown"))
 	require.Error(t, err)
 	require.False(t, fake.ChangeDecision("unknown", faceki.DecisionApproved, ""))
 	require.Empty(t, fake.CompleteLink("unknown"))
 	fake.Forget()
-	_, err = fake.Completed(id)
-	require.Error(t, err)
+	require.Empty(t, fake.Completed(id))
+}
+
+func TestOnPrompt(t *testing.T) {
+	var fake *facekitest.Server
+	var finished []string
+	fake = facekitest.NewServer(facekitest.Config{
+		ClientID: "another", ClientSecret: "another secret",
+		OnPrompt: func(linkID string) { finished = append(finished, fake.CompleteLink(linkID)) },
+	})
+	defer fake.Close()
+	client, err := faceki.New(fake.ClientConfig())
+	require.NoError(t, err)
+	link, err := client.CreateLink(t.Context(), faceki.LinkParams{WorkflowID: facekitest.WorkflowID})
+	require.NoError(t, err)
+	records, err := client.Records(t.Context(), faceki.RecordFilter{Link: link.ID})
+	require.NoError(t, err)
+	require.Len(t, records, 1)
+	require.Equal(t, []string{records[0].RequestID}, finished)
 }

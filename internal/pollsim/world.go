@@ -52,7 +52,7 @@ type watched struct {
 func Run(ctx context.Context, s Scenario, build func(*nafath.Client, Scenario) (Policy, error)) (Result, error) {
 	limit := s.Limit * s.scale()
 	w := &world{Scenario: s, open: map[string]*watched{}, fake: nafathtest.NewServer(nafathtest.Config{
-		InMemory: true, Discard: true, Lifetime: s.Lifetime,
+		Options: kyctest.Options{InMemory: true, Discard: true}, Lifetime: s.Lifetime,
 		Limits: nafath.Limits{Requests: -1, StatusChecks: limit, Details: -1},
 	})}
 	defer w.fake.Close()

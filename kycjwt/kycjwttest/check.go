@@ -2,26 +2,12 @@ package kycjwttest
 
 import (
 	"encoding/json"
-	"io"
-	"mime"
-	"net/http"
 	"net/url"
 	"regexp"
 	"slices"
-	"strings"
 
 	"github.com/kyckit/kyckit/kycjwt"
 )
-
-// readJSON reads a body that is one JSON value in UTF-8 and says so.
-func readJSON(r *http.Request, v any) bool {
-	kind, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if charset := params["charset"]; err != nil || kind != "application/json" || charset != "" && !strings.EqualFold(charset, "utf-8") {
-		return false
-	}
-	body, err := io.ReadAll(r.Body)
-	return err == nil && json.Unmarshal(body, v) == nil
-}
 
 // refused is a field whose value is not as documented. The words of the
 // message are this fake's.

@@ -20,10 +20,6 @@
 // for another method), and that the same person sent again is another person.
 //
 // The embedded kyctest.Server adds faults and a record of what arrived. The
-// names of operations are those of kycjwt's errors: "login", "logout",
-// "create person", "get person", "entitlements", "trigger entitlement",
-// "questionnaires", "questionnaire", "respond", "upload document",
-// "documents", "document", "document link", "register webhook", "webhooks",
-// "delete webhook"; everything else is "other", [kyctest.OpOther]. With
-// Config.Options.InMemory the fake works inside a testing/synctest bubble.
+// operations are [OpLogin] and the other constants; everything else is
+// [kyctest.OpOther]. Deliver sends signed events. With Options.InMemory the fake works inside a testing/synctest bubble.
 package kycjwttest

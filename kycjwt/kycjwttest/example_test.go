@@ -25,7 +25,7 @@ func Example() {
 	_, err = client.Questionnaire(ctx, kycjwttest.QuestionnaireID)
 	fmt.Println(err)
 
-	fake.RotateKey()                                           // all tokens die
+	fake.RevokeTokens()                                        // all tokens die
 	fake.Fail("questionnaire", 2, kyctest.Fault{Hangup: true}) // and the replay is cut off
 	_, err = client.Questionnaire(ctx, kycjwttest.QuestionnaireID)
 	fmt.Println(err, fake.Count("login"))

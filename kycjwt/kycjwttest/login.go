@@ -8,9 +8,10 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
-	"regexp"
-	"slices"
 	"strings"
+	"time"
+
+	"github.com/kyckit/kyckit/kyctest"
 )
 
 // audience is what FastAPI-Users writes into its tokens.
@@ -61,7 +62,7 @@ func (s *Server) login(w http.ResponseWriter, r *http.Request) {
 	case user.Unverified && s.config.RequireVerified:
 		refuse(w, http.StatusBadRequest, "LOGIN_USER_NOT_VERIFIED")
 	default:
-		answer(w, http.StatusOK, map[string]string{"access_token": s.issue(user), "token_type": "bearer"})
+		kyctest.WriteJSON(w, http.StatusOK, map[string]string{"access_token": s.issue(user), "token_type": "bearer"})
 	}
 }
 
@@ -81,13 +82,12 @@ func (s *Server) logout(w http.ResponseWriter, r *http.Request) {
 
 // formOf reads a form in either encoding; anything else is an empty form.
 func formOf(r *http.Request) url.Values {
-	contentType := r.Header.Get("Content-Type")
-	switch {
-	case strings.HasPrefix(contentType, "multipart/form-data"):
+	switch kyctest.ContentType(r) {
+	case "multipart/form-data":
 		if r.ParseMultipartForm(1<<20) == nil {
 			return url.Values(r.MultipartForm.Value)
 		}
-	case strings.HasPrefix(contentType, "application/x-www-form-urlencoded"):
+	case kyctest.Form:
 		if r.ParseForm() == nil {
 			return r.PostForm
 		}
@@ -108,69 +108,44 @@ func last(form url.Values, name string) string {
 // one second give the same JWT.
 func (s *Server) issue(user *User) string {
 	c := claims{Subject: user.Username, Audience: []string{audience}}
+	var end time.Time // by the local clock
 	if s.config.TokenLifetime > 0 {
-		c.Expiry = s.now().Add(s.config.TokenLifetime).Unix()
+		c.Expiry = s.now().Add(s.config.TokenLifetime).Unix() // the fraction is lost, as in real servers
+		end = time.Unix(c.Expiry, 0).Add(-s.config.ClockSkew)
 	}
-	if s.config.Opaque {
-		token := rand.Text()
-		s.opaque[token] = c
-		return token
+	token := rand.Text()
+	if !s.config.Opaque {
+		token = s.jwt(c)
 	}
-	payload, err := json.Marshal(c)
-	if err != nil {
-		return "" // cannot happen: strings and a number
-	}
+	s.subjects[token] = strings.ToLower(user.Username)
+	s.AddToken(token, end)
+	return token
+}
+
+func (s *Server) jwt(c claims) string {
+	payload, _ := json.Marshal(c) // strings and a number can be encoded
 	enc := base64.RawURLEncoding
-	token := enc.EncodeToString([]byte(`{"alg":"HS256","typ":"JWT"}`)) + "." + enc.EncodeToString(payload)
-	return token + "." + enc.EncodeToString(s.mac(token))
+	signed := enc.EncodeToString([]byte(`{"alg":"HS256","typ":"JWT"}`)) + "." + enc.EncodeToString(payload)
+	mac := hmac.New(sha256.New, s.tokenKey)
+	mac.Write([]byte(signed))
+	return signed + "." + enc.EncodeToString(mac.Sum(nil))
 }
 
-func (s *Server) mac(signed string) []byte {
-	h := hmac.New(sha256.New, s.tokenKey)
-	h.Write([]byte(signed))
-	return h.Sum(nil)
-}
-
-var bearerHeader = regexp.MustCompile(`(?i)^bearer +(\S+)$`)
-
-// bearer returns a copy of the user whose valid token the request carries, or
+// bearer returns a copy of the user whose living token the request carries, or
 // nil. An expired token, a tampered one and an inactive user look alike.
 func (s *Server) bearer(r *http.Request) *User {
-	match := bearerHeader.FindStringSubmatch(r.Header.Get("Authorization"))
-	if match == nil {
+	token := kyctest.Bearer(r)
+	if !s.Living(token) {
 		return nil
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	c, ok := s.read(match[1])
-	if !ok || !slices.Contains(c.Audience, audience) || c.Expiry != 0 && s.now().Unix() >= c.Expiry {
-		return nil
-	}
-	user := s.users[strings.ToLower(c.Subject)]
+	user := s.users[s.subjects[token]]
 	if user == nil || user.Inactive {
 		return nil
 	}
 	found := *user
 	return &found
-}
-
-// read checks a token's signature and returns its claims; the caller holds the
-// lock.
-func (s *Server) read(token string) (c claims, ok bool) {
-	if c, ok = s.opaque[token]; ok {
-		return c, true
-	}
-	dot := strings.LastIndexByte(token, '.')
-	if dot < 0 {
-		return c, false
-	}
-	mac, err := base64.RawURLEncoding.DecodeString(token[dot+1:])
-	if err != nil || !hmac.Equal(mac, s.mac(token[:dot])) {
-		return c, false
-	}
-	_, payload, _ := strings.Cut(token[:dot], ".")
-	raw, err := base64.RawURLEncoding.DecodeString(payload)
-	return c, err == nil && json.Unmarshal(raw, &c) == nil
 }
 
 // protected lets a request pass that carries a valid token.

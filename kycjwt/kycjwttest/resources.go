@@ -31,8 +31,8 @@ type document struct {
 const prefix = "/api/v1"
 
 func (s *Server) routes() {
-	s.Handle("/auth/jwt/login", "login", unhurried(s.login))
-	s.Handle("/auth/jwt/logout", "logout", s.logout)
+	s.Handle("/auth/jwt/login", OpLogin, unhurried(s.login))
+	s.Handle("/auth/jwt/logout", OpLogout, s.logout)
 	s.Handle("/", kyctest.OpOther, s.other)
 	allow := func(method, path string) {
 		if s.allowed[path] == nil {
@@ -46,27 +46,27 @@ func (s *Server) routes() {
 		allow(method, prefix+path)
 		s.Handle(method+" "+prefix+path, op, unhurried(s.protected(h)))
 	}
-	api("POST", "/persons", "create person", s.createPerson)
-	api("GET", "/persons/{id}", "get person", s.getPerson)
-	api("POST", "/persons/{id}/entitlement_triggers", "trigger entitlement", s.owned("persons", s.trigger))
-	api("GET", "/questionnaires/{id}", "questionnaire", s.questionnaire)
+	api("POST", "/persons", OpCreatePerson, s.createPerson)
+	api("GET", "/persons/{id}", OpGetPerson, s.getPerson)
+	api("POST", "/persons/{id}/entitlement_triggers", OpTriggerEntitlement, s.owned("persons", s.trigger))
+	api("GET", "/questionnaires/{id}", OpQuestionnaire, s.questionnaire)
 	if s.config.OlderLists {
-		api("GET", "/entitlements/{owners}", "entitlements", s.entitlements)
+		api("GET", "/entitlements/{owners}", OpEntitlements, s.entitlements)
 	} else {
-		api("GET", "/entitlements", "entitlements", s.entitlements)
+		api("GET", "/entitlements", OpEntitlements, s.entitlements)
 	}
 	for _, owners := range []string{"persons", "corporates"} {
-		api("GET", "/questionnaires/"+owners, "questionnaires", s.questionnaires)
-		api("GET", "/questionnaires/"+owners+"/{id}", "questionnaires", s.owned(owners, s.questionnaires))
-		api("POST", "/"+owners+"/{id}/questionnaires/{qid}/response", "respond", s.owned(owners, s.respond))
-		api("POST", "/"+owners+"/{id}/documents", "upload document", s.owned(owners, s.upload))
-		api("GET", "/"+owners+"/{id}/documents", "documents", s.owned(owners, s.listDocuments))
-		api("GET", "/"+owners+"/{id}/documents/{doc}", "document", s.owned(owners, s.getDocument))
-		api("GET", "/"+owners+"/{id}/documents/{doc}/download_link", "document link", s.owned(owners, s.documentLink))
+		api("GET", "/questionnaires/"+owners, OpQuestionnaires, s.questionnaires)
+		api("GET", "/questionnaires/"+owners+"/{id}", OpQuestionnaires, s.owned(owners, s.questionnaires))
+		api("POST", "/"+owners+"/{id}/questionnaires/{qid}/response", OpRespond, s.owned(owners, s.respond))
+		api("POST", "/"+owners+"/{id}/documents", OpUploadDocument, s.owned(owners, s.upload))
+		api("GET", "/"+owners+"/{id}/documents", OpDocuments, s.owned(owners, s.listDocuments))
+		api("GET", "/"+owners+"/{id}/documents/{doc}", OpDocument, s.owned(owners, s.getDocument))
+		api("GET", "/"+owners+"/{id}/documents/{doc}/download_link", OpDocumentLink, s.owned(owners, s.documentLink))
 	}
-	api("POST", "/webhooks", "register webhook", s.registerWebhook)
-	api("GET", "/webhooks", "webhooks", s.listWebhooks)
-	api("DELETE", "/webhooks", "delete webhook", s.deleteWebhook)
+	api("POST", "/webhooks", OpRegisterWebhook, s.registerWebhook)
+	api("GET", "/webhooks", OpWebhooks, s.listWebhooks)
+	api("DELETE", "/webhooks", OpDeleteWebhook, s.deleteWebhook)
 }
 
 // other answers what is no route: 405 for a known path with another method, a
@@ -131,7 +131,7 @@ func PersonFields() []string {
 
 func (s *Server) createPerson(w http.ResponseWriter, r *http.Request) {
 	in := map[string]any{}
-	if !readJSON(r, &in) || in == nil {
+	if !kyctest.ReadJSON(r, &in) || in == nil {
 		s.unprocessable(w, missing("body"))
 		return
 	}
@@ -149,7 +149,7 @@ func (s *Server) createPerson(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.persons[id], s.owners["persons/"+id] = raw, true
-	answer(w, http.StatusCreated, json.RawMessage(raw))
+	kyctest.WriteJSON(w, http.StatusCreated, json.RawMessage(raw))
 }
 
 // Person returns a created person as JSON, or nil.
@@ -172,7 +172,7 @@ func (s *Server) getPerson(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusNotFound, "Not Found")
 		return
 	}
-	answer(w, http.StatusOK, raw)
+	kyctest.WriteJSON(w, http.StatusOK, raw)
 }
 
 func (s *Server) upload(w http.ResponseWriter, r *http.Request) {
@@ -216,7 +216,7 @@ func (s *Server) upload(w http.ResponseWriter, r *http.Request) {
 		d.meta["owner_type_id"] = r.PathValue("id")
 	}
 	s.documents = append(s.documents, d)
-	answer(w, http.StatusCreated, d.meta)
+	kyctest.WriteJSON(w, http.StatusCreated, d.meta)
 }
 
 func ownerKey(r *http.Request) string { return r.PathValue("owners") + "/" + r.PathValue("id") }
@@ -251,7 +251,7 @@ func (s *Server) getDocument(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusNotFound, "Not Found")
 		return
 	}
-	answer(w, http.StatusOK, d.meta)
+	kyctest.WriteJSON(w, http.StatusOK, d.meta)
 }
 
 func (s *Server) documentLink(w http.ResponseWriter, r *http.Request) {
@@ -262,7 +262,7 @@ func (s *Server) documentLink(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusNotFound, "Not Found")
 		return
 	}
-	answer(w, http.StatusOK, map[string]any{"url": "https://files.example/" + d.meta["id"].(string) + "?signature=fake"}) //nolint:forcetypeassert // set by upload
+	kyctest.WriteJSON(w, http.StatusOK, map[string]any{"url": "https://files.example/" + d.meta["id"].(string) + "?signature=fake"}) //nolint:forcetypeassert // set by upload
 }
 
 // Document returns the content of an uploaded document, or nil.
@@ -300,5 +300,5 @@ func (s *Server) page(w http.ResponseWriter, r *http.Request, items []any) {
 	if !s.config.OlderLists {
 		out["total"], out["pages"] = len(items), (len(items)+size-1)/size
 	}
-	answer(w, http.StatusOK, out)
+	kyctest.WriteJSON(w, http.StatusOK, out)
 }

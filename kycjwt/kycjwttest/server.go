@@ -16,6 +16,27 @@ import (
 	"github.com/kyckit/kyckit/kyctest"
 )
 
+// The operations, for Fail, Count and Requests. They are called as in kycjwt's
+// errors.
+const (
+	OpCreatePerson       = "create person"
+	OpDeleteWebhook      = "delete webhook"
+	OpDocument           = "document"
+	OpDocumentLink       = "document link"
+	OpDocuments          = "documents"
+	OpEntitlements       = "entitlements"
+	OpGetPerson          = "get person"
+	OpLogin              = "login"
+	OpLogout             = "logout"
+	OpQuestionnaire      = "questionnaire"
+	OpQuestionnaires     = "questionnaires"
+	OpRegisterWebhook    = "register webhook"
+	OpRespond            = "respond"
+	OpTriggerEntitlement = "trigger entitlement"
+	OpUploadDocument     = "upload document"
+	OpWebhooks           = "webhooks"
+)
+
 // The user that exists when Config.Users is empty. The password holds
 // everything that a careless form encoding breaks.
 const (
@@ -35,8 +56,9 @@ type User struct {
 
 // Config says how the fake behaves. The zero value is a provider of today.
 type Config struct {
-	// Options are those of the embedded server.
-	Options kyctest.Options
+	// Options says how to listen. Deliveries are signed with the fake's own key
+	// unless Options.Webhook has a Signer.
+	kyctest.Options
 	// Users may log in. Empty means one user, Username with Password.
 	Users []User
 	// RequireVerified refuses unverified users: at the login with
@@ -72,7 +94,7 @@ type Server struct {
 	mu        sync.Mutex
 	users     map[string]*User
 	tokenKey  []byte
-	opaque    map[string]claims
+	subjects  map[string]string // tokens and whose they are
 	lastID    int
 	owners    map[string]bool // "persons/<id>", "corporates/<id>"
 	persons   map[string]json.RawMessage
@@ -101,14 +123,13 @@ func NewServer(cfg Config) *Server {
 		cfg.PageSize = 50
 	}
 	s := &Server{
-		Server:  kyctest.NewServer(cfg.Options),
-		config:  cfg,
-		paths:   http.NewServeMux(),
-		allowed: map[string][]string{},
-		users:   map[string]*User{},
-		opaque:  map[string]claims{},
-		owners:  map[string]bool{},
-		persons: map[string]json.RawMessage{},
+		config:   cfg,
+		paths:    http.NewServeMux(),
+		allowed:  map[string][]string{},
+		users:    map[string]*User{},
+		subjects: map[string]string{},
+		owners:   map[string]bool{},
+		persons:  map[string]json.RawMessage{},
 	}
 	for _, u := range cfg.Users {
 		s.users[strings.ToLower(u.Username)] = &u
@@ -117,7 +138,11 @@ func NewServer(cfg Config) *Server {
 	_, _ = rand.Read(seed) // never fails
 	s.signing = ed25519.NewKeyFromSeed(seed)
 	s.public, _ = s.signing.Public().(ed25519.PublicKey)
-	s.RotateKey()
+	if cfg.Webhook.Signer == nil {
+		cfg.Webhook.Signer = skewed{s}
+	}
+	s.Server = kyctest.NewServer(cfg.Options)
+	s.RevokeTokens()
 	s.things = sampleThings()
 	s.routes()
 	return s
@@ -154,13 +179,14 @@ func (s *Server) SetVerified(username string, verified bool) {
 	}
 }
 
-// RotateKey changes the server's secret: all tokens so far are refused.
-func (s *Server) RotateKey() {
+// RevokeTokens changes the server's key: all tokens so far are refused.
+func (s *Server) RevokeTokens() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.tokenKey = make([]byte, 32)
 	_, _ = rand.Read(s.tokenKey) // never fails
-	s.opaque = map[string]claims{}
+	clear(s.subjects)
+	s.Server.RevokeTokens()
 }
 
 func (s *Server) now() time.Time { return time.Now().Add(s.config.ClockSkew) }
@@ -195,18 +221,9 @@ func (h *held) Header() http.Header         { return h.header }
 func (h *held) WriteHeader(status int)      { h.status = status }
 func (h *held) Write(b []byte) (int, error) { return h.body.Write(b) }
 
-// answer writes JSON as the server does.
-func answer(w http.ResponseWriter, status int, body any) {
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
-	enc := json.NewEncoder(w)
-	enc.SetEscapeHTML(false)
-	_ = enc.Encode(body)
-}
-
 // refuse writes an error whose detail is a string.
 func refuse(w http.ResponseWriter, status int, detail string) {
-	answer(w, status, map[string]any{"detail": detail})
+	kyctest.WriteJSON(w, status, map[string]any{"detail": detail})
 }
 
 // fieldProblem is one refused field.
@@ -239,5 +256,5 @@ func (s *Server) unprocessable(w http.ResponseWriter, problems ...fieldProblem) 
 		}
 		list = append(list, item)
 	}
-	answer(w, http.StatusUnprocessableEntity, map[string]any{"detail": list})
+	kyctest.WriteJSON(w, http.StatusUnprocessableEntity, map[string]any{"detail": list})
 }

@@ -178,7 +178,7 @@ func TestEveryBadTokenLooksAlike(t *testing.T) {
 		assert.JSONEq(t, `{"detail":"Unauthorized"}`, body)
 		assert.Empty(t, resp.Header.Get("WWW-Authenticate"))
 	}
-	fake.RotateKey()
+	fake.RevokeTokens()
 	resp, _ = send(t, fake, "GET", "/api/v1/webhooks", "", "", "Authorization", "Bearer "+token)
 	assert.Equal(t, 401, resp.StatusCode)
 }

@@ -1,7 +1,6 @@
 package kycjwttest
 
 import (
-	"bytes"
 	"crypto/ed25519"
 	"encoding/base64"
 	"encoding/json"
@@ -11,6 +10,7 @@ import (
 	"time"
 
 	"github.com/kyckit/kyckit/kycjwt"
+	"github.com/kyckit/kyckit/kyctest"
 )
 
 // QuestionnaireID is the id of the questionnaire that the fake knows from the
@@ -95,7 +95,7 @@ func (s *Server) trigger(w http.ResponseWriter, _ *http.Request) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.triggers++
-	answer(w, http.StatusCreated, map[string]any{"id": s.newID()})
+	kyctest.WriteJSON(w, http.StatusCreated, map[string]any{"id": s.newID()})
 }
 
 func (s *Server) questionnaires(w http.ResponseWriter, r *http.Request) {
@@ -122,14 +122,14 @@ func (s *Server) questionnaire(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusNotFound, "Not Found")
 		return
 	}
-	answer(w, http.StatusOK, q)
+	kyctest.WriteJSON(w, http.StatusOK, q)
 }
 
 func (s *Server) respond(w http.ResponseWriter, r *http.Request) {
 	var in struct {
 		Answers []json.RawMessage `json:"answers"`
 	}
-	if !readJSON(r, &in) || len(in.Answers) == 0 {
+	if !kyctest.ReadJSON(r, &in) || len(in.Answers) == 0 {
 		s.unprocessable(w, missing("body", "answers"))
 		return
 	}
@@ -158,12 +158,12 @@ func (s *Server) respond(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.responses = append(s.responses, resp)
-	answer(w, http.StatusCreated, map[string]any{"id": s.newID()})
+	kyctest.WriteJSON(w, http.StatusCreated, map[string]any{"id": s.newID()})
 }
 
 func (s *Server) registerWebhook(w http.ResponseWriter, r *http.Request) {
 	in := map[string]any{}
-	switch ok := readJSON(r, &in); {
+	switch ok := kyctest.ReadJSON(r, &in); {
 	case !ok || in["url"] == nil:
 		s.unprocessable(w, missing("body", "url"))
 		return
@@ -184,7 +184,7 @@ func (s *Server) registerWebhook(w http.ResponseWriter, r *http.Request) {
 		hook["include_all_events"] = all
 	}
 	s.webhooks = append(s.webhooks, hook)
-	answer(w, http.StatusCreated, hook)
+	kyctest.WriteJSON(w, http.StatusCreated, hook)
 }
 
 func (s *Server) listWebhooks(w http.ResponseWriter, r *http.Request) {
@@ -212,28 +212,23 @@ func (s *Server) deleteWebhook(w http.ResponseWriter, r *http.Request) {
 // PublicKey returns the key of the fake's deliveries as a registration has it.
 func (s *Server) PublicKey() string { return base64.RawURLEncoding.EncodeToString(s.public) }
 
-// Delivery returns a signed delivery of body to url, dated now by the fake's
-// clock. Pass it to a handler, or send it; a second one of the same body is a
-// duplicate. Nothing is delivered by itself.
-func (s *Server) Delivery(url string, body []byte) (*http.Request, error) {
-	req, err := http.NewRequest(http.MethodPost, url, bytes.NewReader(body)) //nolint:noctx // the caller sets one
-	if err != nil {
-		return nil, err
-	}
-	req.Header.Set("Content-Type", "application/json")
-	return req, s.Sign(req, "", s.now(), body)
-}
-
 // Sign signs a delivery as of the given time, by the headers X-DLT-Signature
 // and X-DLT-Timestamp. The id is not used: the provider has it in the body. With
-// it the server is a Signer for a webhooktest.Sender, which sends duplicates,
-// storms and forgeries.
+// it the server signs what Deliver sends, and is a Signer for a
+// webhooktest.Sender, which sends duplicates, storms and forgeries.
 func (s *Server) Sign(r *http.Request, _ string, at time.Time, body []byte) error {
 	timestamp := strconv.FormatInt(at.Unix(), 10)
 	signature := ed25519.Sign(s.signing, append([]byte(timestamp+"."), body...))
 	r.Header.Set("X-DLT-Timestamp", timestamp)
 	r.Header.Set("X-DLT-Signature", base64.RawURLEncoding.EncodeToString(signature))
 	return nil
+}
+
+// skewed dates deliveries by the fake's own clock.
+type skewed struct{ *Server }
+
+func (s skewed) Sign(r *http.Request, id string, at time.Time, body []byte) error {
+	return s.Server.Sign(r, id, at.Add(s.config.ClockSkew), body)
 }
 
 func anys[T any](list []T) []any {

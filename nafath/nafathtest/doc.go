@@ -9,14 +9,15 @@
 //
 // It refuses what a real provider would refuse: a wrong bearer, a wrong code, a
 // field of a wrong type, a call beyond the limit. Faults for single calls are
-// scripted through the embedded [kyctest.Server], with the operations "token",
-// "request", "status" and "details"; what is none of these calls is recorded as
-// [kyctest.OpOther].
+// scripted through the embedded [kyctest.Server], with the operations [OpToken],
+// [OpRequest], [OpStatus] and [OpDetails]; what is none of these calls is
+// recorded as [kyctest.OpOther].
 //
-//	fake.Fail("request", 1, kyctest.Fault{LoseAnswer: true})
+//	fake.Fail(nafathtest.OpRequest, 1, kyctest.Fault{LoseAnswer: true})
 //
 // [Server.Transactions] tells which verifications were started, whatever the
-// client learned of it. With Config.InMemory the fake works inside a
+// client learned of it, and Config.OnPrompt is called with each. With
+// Options.InMemory the fake works inside a
 // testing/synctest bubble, where a test of minutes takes no time.
 //
 // # What is documented and what is chosen

@@ -128,7 +128,7 @@ func strip(all []nafath.Transaction, same ...nafath.Transaction) []nafath.Transa
 
 func TestATokenIsRefusedAfterItsLife(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		fake := nafathtest.NewServer(nafathtest.Config{InMemory: true, TokenLifetime: time.Minute})
+		fake := nafathtest.NewServer(nafathtest.Config{Options: kyctest.Options{InMemory: true}, TokenLifetime: time.Minute})
 		defer fake.Close()
 		good := bearer(t, fake)
 		time.Sleep(time.Minute)
@@ -173,11 +173,11 @@ func TestWebhooksAreRepeatedAndOvertaken(t *testing.T) {
 		receiver := kyctest.NewServer(kyctest.Options{InMemory: true})
 		defer receiver.Close()
 		receiver.Handle("PATCH /hook", "hook", func(http.ResponseWriter, *http.Request) {})
-		fake := nafathtest.NewServer(nafathtest.Config{InMemory: true, Webhook: nafathtest.Webhook{
+		fake := nafathtest.NewServer(nafathtest.Config{Options: kyctest.Options{InMemory: true, Webhook: kyctest.Webhook{
 			URL: receiver.URL + "/hook", Client: receiver.Client(), Method: http.MethodPatch, Delay: time.Second,
 			Repeat: func(n int) int { return n - 1 },
 			Late:   func(n int) time.Duration { return time.Minute / time.Duration(n) },
-		}})
+		}}})
 		c := client(t, fake)
 		var transIDs []string
 		for range 2 {
@@ -206,7 +206,9 @@ func TestAForcedStatusLivesOn(t *testing.T) {
 		receiver := kyctest.NewServer(kyctest.Options{InMemory: true})
 		defer receiver.Close()
 		receiver.Handle("/hook", "hook", func(http.ResponseWriter, *http.Request) {})
-		fake := nafathtest.NewServer(nafathtest.Config{InMemory: true, Webhook: nafathtest.Webhook{URL: receiver.URL + "/hook", Client: receiver.Client()}})
+		fake := nafathtest.NewServer(nafathtest.Config{Options: kyctest.Options{
+			InMemory: true, Webhook: kyctest.Webhook{URL: receiver.URL + "/hook", Client: receiver.Client()},
+		}})
 		defer fake.Close()
 		c := client(t, fake)
 		tx, err := c.Request(t.Context(), citizen)
@@ -227,7 +229,7 @@ func TestAForcedStatusLivesOn(t *testing.T) {
 // The test that the documentation of kyctest shows.
 func TestExpiry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		fake := nafathtest.NewServer(nafathtest.Config{InMemory: true})
+		fake := nafathtest.NewServer(nafathtest.Config{Options: kyctest.Options{InMemory: true}})
 		defer fake.Close()
 		client, err := nafath.New(fake.ClientConfig())
 		require.NoError(t, err)

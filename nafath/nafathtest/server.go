@@ -1,10 +1,7 @@
 package nafathtest
 
 import (
-	"crypto/rand"
-	"encoding/json"
 	"fmt"
-	"mime"
 	"net/http"
 	"sync"
 	"time"
@@ -15,7 +12,15 @@ import (
 	"github.com/kyckit/kyckit/nafath"
 )
 
-// The credentials that the fake's token endpoint accepts.
+// The operations, for Fail, Count and Requests.
+const (
+	OpToken   = "token"
+	OpRequest = "request"
+	OpStatus  = "status"
+	OpDetails = "details"
+)
+
+// The credentials that a Server accepts whose Config names none.
 const (
 	ClientID     = "fake-client"
 	ClientSecret = "fake-client-secret"
@@ -28,10 +33,12 @@ const (
 
 // Config says how the fake behaves. The zero value is the documented provider.
 type Config struct {
-	// InMemory serves on pipes, for use inside a testing/synctest bubble.
-	InMemory bool
-	// Discard keeps no headers and bodies in the record, for long simulations.
-	Discard bool
+	// Options says how to listen, and where webhooks go. An event is sent on
+	// every change to a terminal status.
+	kyctest.Options
+	// ClientID and ClientSecret are the credentials that are accepted. Empty
+	// means the constants of these names.
+	ClientID, ClientSecret string
 	// Limits per minute and operation. Zero fields mean 10, 60 and 30; negative
 	// ones mean no limit.
 	Limits nafath.Limits
@@ -53,8 +60,10 @@ type Config struct {
 	EnvelopeDetails bool
 	// NumericRandom sends the code as a JSON number.
 	NumericRandom bool
-	// Webhook receives an event on every change of status.
-	Webhook Webhook
+	// OnPrompt is the person whose phone rings: it is called with each
+	// verification that starts, before the answer is sent, and may approve or
+	// reject it at once or later. The answer waits for it. Nil is nobody.
+	OnPrompt func(nafath.Transaction)
 }
 
 // Server is a running fake. All methods are safe for concurrent use.
@@ -62,10 +71,8 @@ type Server struct {
 	*kyctest.Server
 
 	config Config
-	sender sender
 
 	mu      sync.Mutex
-	tokens  map[string]time.Time
 	open    map[string]*transaction
 	byID    map[string]string // national id to its last transaction
 	order   []*transaction
@@ -76,6 +83,12 @@ type Server struct {
 
 // NewServer starts a fake.
 func NewServer(cfg Config) *Server {
+	if cfg.ClientID == "" {
+		cfg.ClientID = ClientID
+	}
+	if cfg.ClientSecret == "" {
+		cfg.ClientSecret = ClientSecret
+	}
 	if cfg.Lifetime == 0 {
 		cfg.Lifetime = defaultLifetime
 	}
@@ -86,25 +99,23 @@ func NewServer(cfg Config) *Server {
 		cfg.Prefixes = "12"
 	}
 	s := &Server{
-		Server: kyctest.NewServer(kyctest.Options{InMemory: cfg.InMemory, Discard: cfg.Discard}),
+		Server: kyctest.NewServer(cfg.Options),
 		config: cfg,
-		tokens: map[string]time.Time{},
 		open:   map[string]*transaction{},
 		byID:   map[string]string{},
 		people: map[string]nafath.Details{},
 		windows: map[string]*window{
-			"request": newWindow(cfg.Limits.Requests, 10, cfg.FixedWindow),
+			OpRequest: newWindow(cfg.Limits.Requests, 10, cfg.FixedWindow),
 			"status":  newWindow(cfg.Limits.StatusChecks, 60, cfg.FixedWindow),
-			"details": newWindow(cfg.Limits.Details, 30, cfg.FixedWindow),
+			OpDetails: newWindow(cfg.Limits.Details, 30, cfg.FixedWindow),
 		},
 	}
-	s.sender.config = cfg.Webhook
-	s.Handle("POST /oauth/token", "token", s.token)
-	s.Handle("POST /ExtNafath/request", "request", s.guarded("request", s.request))
-	s.Handle("POST /ExtNafath/status", "status", s.guarded("status", s.status))
-	s.Handle("GET /ExtNafath/details/{transId}", "details", s.guarded("details", s.details))
+	s.Handle("POST /oauth/token", OpToken, s.token)
+	s.Handle("POST /ExtNafath/request", OpRequest, s.guarded(OpRequest, s.request))
+	s.Handle("POST /ExtNafath/status", OpStatus, s.guarded(OpStatus, s.status))
+	s.Handle("GET /ExtNafath/details/{transId}", OpDetails, s.guarded(OpDetails, s.details))
 	for _, without := range []string{"GET /ExtNafath/details", "GET /ExtNafath/details/{$}"} {
-		s.Handle(without, "details", s.guarded("details", func(w http.ResponseWriter, _ *http.Request) { failNoTransID(w) }))
+		s.Handle(without, OpDetails, s.guarded(OpDetails, func(w http.ResponseWriter, _ *http.Request) { failNoTransID(w) }))
 	}
 	return s
 }
@@ -117,7 +128,6 @@ func (s *Server) Close() {
 		tx.stop()
 	}
 	s.mu.Unlock()
-	s.sender.close()
 	s.Server.Close()
 }
 
@@ -125,8 +135,8 @@ func (s *Server) Close() {
 func (s *Server) TokenConfig() auth.ClientCredentialsConfig {
 	return auth.ClientCredentialsConfig{
 		TokenURL:     s.URL + "/oauth/token",
-		ClientID:     ClientID,
-		ClientSecret: kyckit.NewSecret(ClientSecret),
+		ClientID:     s.config.ClientID,
+		ClientSecret: kyckit.NewSecret(s.config.ClientSecret),
 		HTTP:         kyckit.HTTP{Client: s.Client()},
 	}
 }
@@ -138,13 +148,6 @@ func (s *Server) ClientConfig() nafath.Config {
 		cfg.Auth = source
 	}
 	return cfg
-}
-
-// RevokeTokens makes every token issued so far worthless.
-func (s *Server) RevokeTokens() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	clear(s.tokens)
 }
 
 // Limited returns how many calls of op were refused with 429.
@@ -173,9 +176,8 @@ func (s *Server) Spend(op string, n int) {
 // token takes the credentials in the form alone, as documented. The errors are
 // those of RFC 6749; the provider documents none.
 func (s *Server) token(w http.ResponseWriter, r *http.Request) {
-	refuse := func(status int, code string) { writeJSON(w, status, map[string]string{"error": code}) }
-	kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if kind != "application/x-www-form-urlencoded" || r.ParseForm() != nil || len(r.PostForm["grant_type"]) != 1 {
+	refuse := func(status int, code string) { kyctest.WriteJSON(w, status, map[string]string{"error": code}) }
+	if kyctest.ContentType(r) != kyctest.Form || r.ParseForm() != nil || len(r.PostForm["grant_type"]) != 1 {
 		refuse(http.StatusBadRequest, "invalid_request")
 		return
 	}
@@ -186,29 +188,24 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	switch {
-	case r.PostForm.Get("client_id") != ClientID || r.PostForm.Get("client_secret") != ClientSecret:
+	case r.PostForm.Get("client_id") != s.config.ClientID || r.PostForm.Get("client_secret") != s.config.ClientSecret:
 		refuse(http.StatusUnauthorized, "invalid_client")
 		return
 	case r.PostForm.Get("grant_type") != "client_credentials":
 		refuse(http.StatusBadRequest, "unsupported_grant_type")
 		return
 	}
-	token := "fake-token-" + rand.Text()
-	s.mu.Lock()
-	s.tokens[token] = time.Now().Add(s.config.TokenLifetime)
-	s.mu.Unlock()
-	writeJSON(w, http.StatusOK, map[string]any{
-		"access_token": token, "token_type": "Bearer", "expires_in": int(s.config.TokenLifetime.Seconds()),
+	kyctest.WriteJSON(w, http.StatusOK, map[string]any{
+		"access_token": s.IssueToken(s.config.TokenLifetime), "token_type": "Bearer", "expires_in": int(s.config.TokenLifetime.Seconds()),
 	})
 }
 
 // guarded checks the bearer and the tenant's limit before a call.
 func (s *Server) guarded(op string, h http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
+		living := s.Living(kyctest.Bearer(r))
 		now := time.Now()
 		s.mu.Lock()
-		expiry, known := s.tokens[bearer(r)]
-		living := known && now.Before(expiry)
 		allowed := living && s.windows[op].allow(now)
 		s.mu.Unlock()
 		switch {
@@ -225,14 +222,6 @@ func (s *Server) guarded(op string, h http.HandlerFunc) http.HandlerFunc {
 	}
 }
 
-func bearer(r *http.Request) string {
-	const prefix = "Bearer "
-	if h := r.Header.Get("Authorization"); len(h) > len(prefix) && h[:len(prefix)] == prefix {
-		return h[len(prefix):]
-	}
-	return ""
-}
-
 // answer is the envelope of request, status and every failure.
 type answer struct {
 	Version    *string  `json:"version"`
@@ -242,19 +231,13 @@ type answer struct {
 }
 
 func succeed(w http.ResponseWriter, result any) {
-	writeJSON(w, http.StatusOK, answer{StatusCode: http.StatusOK, Messages: []string{"Processed successfully"}, Result: result})
+	kyctest.WriteJSON(w, http.StatusOK, answer{StatusCode: http.StatusOK, Messages: []string{"Processed successfully"}, Result: result})
 }
 
 func fail(w http.ResponseWriter, status int, message string) {
-	writeJSON(w, status, answer{StatusCode: status, Messages: []string{message}})
+	kyctest.WriteJSON(w, status, answer{StatusCode: status, Messages: []string{message}})
 }
 
 func failNoTransID(w http.ResponseWriter) {
 	fail(w, http.StatusBadRequest, "Bad Request - TransId is required")
-}
-
-func writeJSON(w http.ResponseWriter, status int, v any) {
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(v)
 }

@@ -38,7 +38,7 @@ func client(t *testing.T, fake *nafathtest.Server) *nafath.Client {
 func TestTheTenantsLimits(t *testing.T) {
 	for _, fixed := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
-			fake := nafathtest.NewServer(nafathtest.Config{InMemory: true, FixedWindow: fixed, RetryAfter: 1500 * time.Millisecond})
+			fake := nafathtest.NewServer(nafathtest.Config{Options: kyctest.Options{InMemory: true}, FixedWindow: fixed, RetryAfter: 1500 * time.Millisecond})
 			defer fake.Close()
 			c := client(t, fake)
 			time.Sleep(time.Until(time.Now().Truncate(time.Minute).Add(time.Minute)))
@@ -65,7 +65,7 @@ func TestTheTenantsLimits(t *testing.T) {
 
 func TestThePhone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		fake := nafathtest.NewServer(nafathtest.Config{InMemory: true, Limits: nafath.Limits{Requests: -1}})
+		fake := nafathtest.NewServer(nafathtest.Config{Options: kyctest.Options{InMemory: true}, Limits: nafath.Limits{Requests: -1}})
 		defer fake.Close()
 		c := client(t, fake)
 		begin := func() nafath.Transaction {
@@ -125,6 +125,14 @@ func TestAWrongClientFails(t *testing.T) {
 	}
 }
 
+// length signs with the length of the body.
+type length struct{}
+
+func (length) Sign(r *http.Request, _ string, _ time.Time, body []byte) error {
+	r.Header.Set("X-Length", fmt.Sprint(len(body)))
+	return nil
+}
+
 func TestWebhooks(t *testing.T) {
 	var mu sync.Mutex
 	var got []map[string]string
@@ -139,10 +147,9 @@ func TestWebhooks(t *testing.T) {
 	})
 	fake := nafathtest.NewServer(nafathtest.Config{
 		Lifetime: 20 * time.Millisecond,
-		Webhook: nafathtest.Webhook{
-			URL: receiver.URL + "/hook", Client: receiver.Client(), Lose: func(n int) bool { return n == 1 },
-			Sign: func(r *http.Request, body []byte) { r.Header.Set("X-Length", fmt.Sprint(len(body))) },
-		},
+		Options: kyctest.Options{Webhook: kyctest.Webhook{
+			URL: receiver.URL + "/hook", Client: receiver.Client(), Lose: func(n int) bool { return n == 1 }, Signer: length{},
+		}},
 	})
 	c := client(t, fake)
 	a, err := c.Request(t.Context(), citizen)

@@ -4,13 +4,12 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"fmt"
-	"io"
-	"mime"
 	"net/http"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/kyckit/kyckit/kyctest"
 	"github.com/kyckit/kyckit/nafath"
 )
 
@@ -22,6 +21,10 @@ type transaction struct {
 	status                 nafath.Status
 	deadline               time.Time
 	timer                  *time.Timer // sends the webhook of an expiry
+}
+
+func (t *transaction) public() nafath.Transaction {
+	return nafath.Transaction{TransID: t.id, Random: t.random, NationalID: t.nationalID, CreatedAt: t.created}
 }
 
 func (t *transaction) stop() {
@@ -74,7 +77,11 @@ func (s *Server) request(w http.ResponseWriter, r *http.Request) {
 	if s.config.Webhook.URL != "" {
 		tx.timer = time.AfterFunc(s.config.Lifetime, func() { _ = s.set(tx.id, nafath.StatusExpired) })
 	}
+	prompt := tx.public()
 	s.mu.Unlock()
+	if s.config.OnPrompt != nil {
+		s.config.OnPrompt(prompt)
+	}
 
 	result := map[string]any{"transId": tx.id, "random": tx.random}
 	if s.config.NumericRandom {
@@ -129,7 +136,7 @@ func (s *Server) details(w http.ResponseWriter, r *http.Request) {
 	case s.config.EnvelopeDetails:
 		succeed(w, person)
 	default:
-		writeJSON(w, http.StatusOK, person)
+		kyctest.WriteJSON(w, http.StatusOK, person)
 	}
 }
 
@@ -164,7 +171,7 @@ func (s *Server) Transactions() []nafath.Transaction {
 	defer s.mu.Unlock()
 	out := make([]nafath.Transaction, len(s.order))
 	for i, tx := range s.order {
-		out[i] = nafath.Transaction{TransID: tx.id, Random: tx.random, NationalID: tx.nationalID, CreatedAt: tx.created}
+		out[i] = tx.public()
 	}
 	return out
 }
@@ -230,26 +237,25 @@ func (s *Server) set(transID string, status nafath.Status) error {
 	tx.status = status
 	tx.stop()
 	s.mu.Unlock()
-	s.sender.send(transID, status)
+	s.Send(Event(transID, status))
 	return nil
 }
 
-// readJSON demands one JSON object in UTF-8, with string fields, that says what
-// it is.
+// readJSON reads a body of string fields, or answers 400.
 func readJSON(w http.ResponseWriter, r *http.Request, v any) bool {
-	body, err := io.ReadAll(r.Body)
-	if err != nil || !isJSON(r.Header.Get("Content-Type")) || json.Unmarshal(body, v) != nil {
+	ok := kyctest.ReadJSON(r, v)
+	if !ok {
 		fail(w, http.StatusBadRequest, "The body must be JSON with string fields")
-		return false
 	}
-	return true
+	return ok
 }
 
-func isJSON(contentType string) bool {
-	if contentType == "application/json" {
-		return true // quickly, for simulations
-	}
-	kind, params, err := mime.ParseMediaType(contentType)
-	charset := params["charset"]
-	return err == nil && kind == "application/json" && (charset == "" || strings.EqualFold(charset, "utf-8"))
+// Event returns the body of the webhook that tells of a change of status.
+func Event(transID string, status nafath.Status) []byte {
+	body, _ := json.Marshal(struct { // strings can be encoded
+		Type    string
+		TransID string `json:"TransId"`
+		Status  nafath.Status
+	}{nafath.EventVerificationCompleted, transID, status})
+	return body
 }

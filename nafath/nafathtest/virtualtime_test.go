@@ -19,7 +19,7 @@ import (
 // a second, in no time.
 func TestAPersonWhoTakesLong(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		fake := nafathtest.NewServer(nafathtest.Config{InMemory: true})
+		fake := nafathtest.NewServer(nafathtest.Config{Options: kyctest.Options{InMemory: true}})
 		defer fake.Close()
 		client, err := nafath.New(fake.ClientConfig())
 		require.NoError(t, err)
@@ -41,10 +41,9 @@ func TestWebhooksInVirtualTime(t *testing.T) {
 		receiver := kyctest.NewServer(kyctest.Options{InMemory: true})
 		defer receiver.Close()
 		fake := nafathtest.NewServer(nafathtest.Config{
-			InMemory: true,
-			Webhook: nafathtest.Webhook{
+			Options: kyctest.Options{InMemory: true, Webhook: kyctest.Webhook{
 				URL: receiver.URL + "/hook/made-up-token-of-tests", Client: receiver.Client(), Delay: 300 * time.Millisecond,
-			},
+			}},
 		})
 		defer fake.Close()
 		client, err := nafath.New(fake.ClientConfig())
