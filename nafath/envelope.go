@@ -100,7 +100,12 @@ func decodeEnvelope(resp *transport.Response, out any) (env envelope, err error)
 		result = resp.Body
 	}
 	if len(result) == 0 || bytes.Equal(result, []byte("null")) {
-		return env, resp.Fail(kyckit.ErrDecode, "result is missing", explainEnvelope(resp.StatusCode, env))
+		ex := explainEnvelope(resp.StatusCode, env)
+		kind := kyckit.ErrDecode
+		if ex.Kind != nil {
+			kind = ex.Kind // the code says why there is none
+		}
+		return env, resp.Fail(kind, "result is missing", ex)
 	}
 	if err := json.Unmarshal(result, out); err != nil {
 		return env, resp.Fail(kyckit.ErrDecode, "result is not the documented JSON", transport.Explanation{})
@@ -136,7 +141,10 @@ func explainEnvelope(status int, env envelope) transport.Explanation {
 	case codeOpenTransaction:
 		ex.Kind = kyckit.ErrConflict
 	case codeExpired, codeUnknown:
-		if status < http.StatusInternalServerError { // a failing provider may have done what it was asked all the same
+		// Beside any other status the code is quoted, not meant: a failing
+		// provider, a limit or a refused token says nothing about a transaction.
+		switch status {
+		case http.StatusOK, http.StatusBadRequest, http.StatusNotFound, http.StatusGone, http.StatusUnprocessableEntity:
 			ex.Kind = kyckit.ErrNotFound
 		}
 	}
