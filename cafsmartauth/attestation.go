@@ -2,14 +2,12 @@ package cafsmartauth
 
 import (
 	"errors"
-	"fmt"
-	"log/slog"
 	"strings"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
 
-	"github.com/kyckit/kyckit/internal/redact"
+	"github.com/kyckit/kyckit"
 )
 
 // maxAttestation is the longest attestation that is looked at, in bytes. Real
@@ -18,6 +16,7 @@ const maxAttestation = 8 << 10
 
 // Expected says who an attestation must be about. An empty field never matches.
 type Expected struct {
+	kyckit.Redacted
 	// PersonID is the CPF of the person who claims to be at the other end, bare
 	// or punctuated. Take it from your own session, never from the attestation.
 	PersonID string
@@ -29,6 +28,7 @@ type Expected struct {
 // Attestation is a verified attestation: the provider says that this person
 // passed this policy just now.
 type Attestation struct {
+	kyckit.Redacted
 	// AttemptID is what [Client.Authentication] takes.
 	AttemptID string `json:"attemptId"`
 	// PersonID is the CPF that passed, as 11 digits.
@@ -44,18 +44,6 @@ type Attestation struct {
 	// ExpiresAt is the claim exp.
 	ExpiresAt time.Time `json:"expiresAt"`
 }
-
-// Format implements fmt.Formatter: every verb writes a redacted form.
-func (Expected) Format(f fmt.State, _ rune) { redact.Format(f, "cafsmartauth.Expected") }
-
-// LogValue implements slog.LogValuer with a redacted form.
-func (Expected) LogValue() slog.Value { return redact.Value("cafsmartauth.Expected") }
-
-// Format implements fmt.Formatter: every verb writes a redacted form.
-func (Attestation) Format(f fmt.State, _ rune) { redact.Format(f, "cafsmartauth.Attestation") }
-
-// LogValue implements slog.LogValuer with a redacted form.
-func (Attestation) LogValue() slog.Value { return redact.Value("cafsmartauth.Attestation") }
 
 // VerifyAttestation decides whether an attestation may be believed. It returns
 // it only when all of this holds:
@@ -185,6 +173,7 @@ func newTimes(leeway time.Duration) *jwt.Validator {
 // Answer is what the app passes on from the SDK to its backend. None of it but
 // the attestation is signed, so nothing else in it can let anybody in.
 type Answer struct {
+	kyckit.Redacted
 	// Attestation is the signed part. It is empty when the SDK gave none.
 	Attestation string `json:"attestation"`
 	// AttemptID is the attempt; the SDK gives it beside the attestation, inside
@@ -196,12 +185,6 @@ type Answer struct {
 	// CONTEXT_PENDING. It can turn a denial into [ErrPending], no more.
 	Pending bool `json:"pending"`
 }
-
-// Format implements fmt.Formatter: every verb writes a redacted form.
-func (Answer) Format(f fmt.State, _ rune) { redact.Format(f, "cafsmartauth.Answer") }
-
-// LogValue implements slog.LogValuer with a redacted form.
-func (Answer) LogValue() slog.Value { return redact.Value("cafsmartauth.Answer") }
 
 // VerifyAnswer is [Client.VerifyAttestation] for the app's whole answer, which
 // may come without an attestation. Where that method says [ErrDenied], and

@@ -27,6 +27,7 @@ const StatusApproved Status = "approved"
 // Do not derive who may come in from it: the documents show approved beside a
 // refusal reason, and give no rules. An attestation decides; this explains.
 type Authentication struct {
+	kyckit.Redacted
 	RequestID string      `json:"requestId,omitempty"`
 	ID        string      `json:"id,omitempty"`
 	Status    Status      `json:"status,omitempty"`
@@ -43,6 +44,7 @@ type Authentication struct {
 
 // PersonInfo is the identity an attempt was made for.
 type PersonInfo struct {
+	kyckit.Redacted
 	ID   string `json:"id,omitempty"`
 	Name string `json:"name,omitempty"`
 	// PersonID is the CPF as the provider writes it. The samples have some of
@@ -53,6 +55,7 @@ type PersonInfo struct {
 
 // PolicyInfo is the policy an attempt was made under.
 type PolicyInfo struct {
+	kyckit.Redacted
 	// ID is the provider's internal id.
 	ID   string `json:"id,omitempty"`
 	Name string `json:"name,omitempty"`
@@ -63,6 +66,7 @@ type PolicyInfo struct {
 
 // AuthenticationMethods are the further verifications an attempt asked for.
 type AuthenticationMethods struct {
+	kyckit.Redacted
 	// Face is the key face_authentication.
 	Face *FaceAuthentication
 	// Other holds every other method as it came. The keys and forms of the
@@ -74,12 +78,14 @@ const faceKey = "face_authentication"
 
 // FaceAuthentication is a verification by face.
 type FaceAuthentication struct {
+	kyckit.Redacted
 	Status   Status        `json:"status,omitempty"`
 	Attempts []FaceAttempt `json:"attempts,omitempty"`
 }
 
 // FaceAttempt is one try of a verification by face.
 type FaceAttempt struct {
+	kyckit.Redacted
 	CreatedAt Time `json:"createdAt,omitzero"`
 	// RefusalReason is shown as "person_not_alive"; the others are not
 	// documented. The SDK does not tell them.
@@ -92,12 +98,14 @@ type FaceAttempt struct {
 
 // Face is an image of a face.
 type Face struct {
+	kyckit.Redacted
 	// SignedURL gives the image to whoever holds it. Keep it out of logs.
 	SignedURL string `json:"signedUrl,omitempty"`
 }
 
 // FaceMatch is the comparison of the two faces.
 type FaceMatch struct {
+	kyckit.Redacted
 	IsMatch *bool `json:"isMatch,omitempty"`
 	// Similarity is sent as a string. Its scale is not documented.
 	Similarity Number `json:"similarity,omitempty"`
@@ -105,6 +113,7 @@ type FaceMatch struct {
 
 // Liveness tells whether the face was that of somebody present.
 type Liveness struct {
+	kyckit.Redacted
 	IsAlive *bool `json:"isAlive,omitempty"`
 }
 

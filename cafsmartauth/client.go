@@ -4,8 +4,6 @@ import (
 	"cmp"
 	"context"
 	"crypto"
-	"fmt"
-	"log/slog"
 	"net/http"
 	"time"
 
@@ -14,7 +12,6 @@ import (
 	"github.com/kyckit/kyckit"
 	"github.com/kyckit/kyckit/auth"
 	"github.com/kyckit/kyckit/internal/credential"
-	"github.com/kyckit/kyckit/internal/redact"
 	"github.com/kyckit/kyckit/internal/transport"
 )
 
@@ -71,6 +68,7 @@ type Config struct {
 // Client mints tokens, verifies attestations and makes the two calls. It is
 // immutable, safe for concurrent use, and cannot be printed with its secrets.
 type Client struct {
+	kyckit.Redacted
 	minter   *auth.Minter
 	checkCPF bool
 	cpfForm  CPFForm
@@ -160,9 +158,3 @@ func newMinter(cfg Config, maxTTL time.Duration) (*auth.Minter, error) {
 	}
 	return m, nil
 }
-
-// Format implements fmt.Formatter: every verb writes a redacted form.
-func (*Client) Format(f fmt.State, _ rune) { redact.Format(f, "cafsmartauth.Client") }
-
-// LogValue implements slog.LogValuer with a redacted form.
-func (*Client) LogValue() slog.Value { return redact.Value("cafsmartauth.Client") }

@@ -1,7 +1,10 @@
 package cafsmartauth
 
+import "github.com/kyckit/kyckit"
+
 // Context is where an attempt came from.
 type Context struct {
+	kyckit.Redacted
 	Device   *Device   `json:"device,omitempty"`
 	Location *Location `json:"location,omitempty"`
 	Network  *Network  `json:"network,omitempty"`
@@ -9,6 +12,7 @@ type Context struct {
 
 // Device is the device of an attempt.
 type Device struct {
+	kyckit.Redacted
 	Info         *DeviceInfo     `json:"info,omitempty"`
 	FingerPrint  string          `json:"fingerPrint,omitempty"`
 	ProvidedInfo *DeviceProvided `json:"providedInfo,omitempty"`
@@ -19,6 +23,7 @@ type Device struct {
 
 // DeviceInfo is what the user agent tells.
 type DeviceInfo struct {
+	kyckit.Redacted
 	UserAgent string       `json:"userAgent,omitempty"`
 	Browser   *Browser     `json:"browser,omitempty"`
 	Engine    *Software    `json:"engine,omitempty"`
@@ -29,6 +34,7 @@ type DeviceInfo struct {
 
 // Browser is a browser; Major is the first part of its version.
 type Browser struct {
+	kyckit.Redacted
 	Name    string `json:"name,omitempty"`
 	Version string `json:"version,omitempty"`
 	Major   Number `json:"major,omitempty"`
@@ -36,12 +42,14 @@ type Browser struct {
 
 // Software is an engine or an operating system.
 type Software struct {
+	kyckit.Redacted
 	Name    string `json:"name,omitempty"`
 	Version string `json:"version,omitempty"`
 }
 
 // DeviceModel is a make of device.
 type DeviceModel struct {
+	kyckit.Redacted
 	Vendor string `json:"vendor,omitempty"`
 	Model  string `json:"model,omitempty"`
 	Type   string `json:"type,omitempty"`
@@ -49,11 +57,13 @@ type DeviceModel struct {
 
 // CPU is a processor.
 type CPU struct {
+	kyckit.Redacted
 	Architecture string `json:"architecture,omitempty"`
 }
 
 // DeviceProvided is what the SDK tells of the device.
 type DeviceProvided struct {
+	kyckit.Redacted
 	Manufacturer    string `json:"manufacturer,omitempty"`
 	Model           string `json:"model,omitempty"`
 	OperatingSystem string `json:"operatingSystem,omitempty"`
@@ -62,12 +72,14 @@ type DeviceProvided struct {
 
 // Location is where an attempt was made.
 type Location struct {
+	kyckit.Redacted
 	ReverseGeolocation *Address `json:"reverseGeolocation,omitempty"`
 	Location           *Point   `json:"location,omitempty"`
 }
 
 // Address is an address found for a point.
 type Address struct {
+	kyckit.Redacted
 	FormattedAddress string `json:"formattedAddress,omitempty"`
 	StreetName       string `json:"streetName,omitempty"`
 	StreetNumber     Number `json:"streetNumber,omitempty"`
@@ -82,6 +94,7 @@ type Address struct {
 
 // Point is a position. In spite of its type, "Point", it is not GeoJSON.
 type Point struct {
+	kyckit.Redacted
 	Type string `json:"type,omitempty"`
 	// Accuracy is sent as a string. Its unit is not documented.
 	Accuracy Number `json:"accuracy,omitempty"`
@@ -105,6 +118,7 @@ func (p *Point) LatLng() (latitude, longitude float64, ok bool) {
 
 // Network is the network of an attempt.
 type Network struct {
+	kyckit.Redacted
 	IP string `json:"ip,omitempty"`
 	// ASCode is the number of the autonomous system.
 	ASCode   Number           `json:"asCode,omitempty"`
@@ -115,6 +129,7 @@ type Network struct {
 
 // NetworkLocation is where a network is.
 type NetworkLocation struct {
+	kyckit.Redacted
 	City        string `json:"city,omitempty"`
 	Region      string `json:"region,omitempty"`
 	RegionCode  string `json:"regionCode,omitempty"`

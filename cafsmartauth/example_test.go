@@ -47,7 +47,7 @@ func Example() {
 	fmt.Println("in:", err == nil, attestation)
 	// Output:
 	// to the app: auth.Token{[redacted]} or, in clear, true
-	// in: true cafsmartauth.Attestation{[redacted]}
+	// in: true [redacted]
 }
 
 func ExampleClient_VerifyAnswer() {

@@ -3,8 +3,6 @@ package cafsmartauth
 import (
 	"context"
 	"encoding/json"
-	"fmt"
-	"log/slog"
 	"net/http"
 	"net/mail"
 	"net/url"
@@ -12,7 +10,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/kyckit/kyckit"
-	"github.com/kyckit/kyckit/internal/redact"
 	"github.com/kyckit/kyckit/internal/transport"
 )
 
@@ -20,6 +17,7 @@ const opIdentity = "create identity"
 
 // IdentityParams describes a new identity.
 type IdentityParams struct {
+	kyckit.Redacted
 	// Name is the person's name. Required.
 	Name string
 	// PersonID is the CPF, bare or punctuated; it is sent as [Config.CPFForm]
@@ -38,6 +36,7 @@ type IdentityParams struct {
 
 // Identity is an identity that was created.
 type Identity struct {
+	kyckit.Redacted
 	// ID is the provider's id, never empty.
 	ID string `json:"id"`
 	// RequestID is the provider's id of the exchange.
@@ -45,18 +44,6 @@ type Identity struct {
 	// Raw is the answer as it came.
 	Raw json.RawMessage `json:"-"`
 }
-
-// Format implements fmt.Formatter: every verb writes a redacted form.
-func (IdentityParams) Format(f fmt.State, _ rune) { redact.Format(f, "cafsmartauth.IdentityParams") }
-
-// LogValue implements slog.LogValuer with a redacted form.
-func (IdentityParams) LogValue() slog.Value { return redact.Value("cafsmartauth.IdentityParams") }
-
-// Format implements fmt.Formatter: every verb writes a redacted form.
-func (Identity) Format(f fmt.State, _ rune) { redact.Format(f, "cafsmartauth.Identity") }
-
-// LogValue implements slog.LogValuer with a redacted form.
-func (Identity) LogValue() slog.Value { return redact.Value("cafsmartauth.Identity") }
 
 // identityBody is what is sent.
 type identityBody struct {

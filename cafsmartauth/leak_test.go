@@ -183,3 +183,39 @@ func TestNothingLeaks(t *testing.T) {
 	assert.Contains(t, string(b), leakCPF)
 	assert.Contains(t, leaktest.Printed(struct{ S string }{leakCPF}), leakCPF)
 }
+
+// Every exported type with a person's data or a secret in it prints nothing,
+// and a new type is found here if it is forgotten.
+func TestNoTypePrintsItsFields(t *testing.T) {
+	leaktest.Types(t, []any{
+		cafsmartauth.Address{},
+		cafsmartauth.Answer{},
+		cafsmartauth.Attestation{},
+		cafsmartauth.Authentication{},
+		cafsmartauth.AuthenticationMethods{},
+		cafsmartauth.Browser{},
+		cafsmartauth.CPU{},
+		cafsmartauth.Client{},
+		cafsmartauth.Context{},
+		cafsmartauth.Device{},
+		cafsmartauth.DeviceInfo{},
+		cafsmartauth.DeviceModel{},
+		cafsmartauth.DeviceProvided{},
+		cafsmartauth.Expected{},
+		cafsmartauth.Face{},
+		cafsmartauth.FaceAttempt{},
+		cafsmartauth.FaceAuthentication{},
+		cafsmartauth.FaceMatch{},
+		cafsmartauth.Identity{},
+		cafsmartauth.IdentityParams{},
+		cafsmartauth.Liveness{},
+		cafsmartauth.Location{},
+		cafsmartauth.Network{},
+		cafsmartauth.NetworkLocation{},
+		cafsmartauth.NotAuthorizedError{},
+		cafsmartauth.PersonInfo{},
+		cafsmartauth.Point{},
+		cafsmartauth.PolicyInfo{},
+		cafsmartauth.Software{},
+	}, "Config", "Time")
+}

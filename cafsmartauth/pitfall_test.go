@@ -94,12 +94,12 @@ func TestPitfallPendingIsKnownFromTheAppOnly(t *testing.T) {
 		is     error
 		cause  NotAuthorizedError
 	}{
-		{"denied", Answer{Attestation: signedNo}, ErrDenied, NotAuthorizedError{"fa01e0000000000000000001", false, true}},
-		{"pending", Answer{Attestation: signedNo, Pending: true}, ErrPending, NotAuthorizedError{"fa01e0000000000000000001", true, true}},
-		{"no attestation", Answer{AttemptID: "a1"}, ErrDenied, NotAuthorizedError{"a1", false, false}},
-		{"no attestation, pending", Answer{AttemptID: "a1", Pending: true}, ErrPending, NotAuthorizedError{"a1", true, false}},
+		{"denied", Answer{Attestation: signedNo}, ErrDenied, NotAuthorizedError{AttemptID: "fa01e0000000000000000001", Signed: true}},
+		{"pending", Answer{Attestation: signedNo, Pending: true}, ErrPending, NotAuthorizedError{AttemptID: "fa01e0000000000000000001", Pending: true, Signed: true}},
+		{"no attestation", Answer{AttemptID: "a1"}, ErrDenied, NotAuthorizedError{AttemptID: "a1"}},
+		{"no attestation, pending", Answer{AttemptID: "a1", Pending: true}, ErrPending, NotAuthorizedError{AttemptID: "a1", Pending: true}},
 		{"nothing at all", Answer{}, ErrDenied, NotAuthorizedError{}},
-		{"the app says yes", Answer{IsAuthorized: true, AttemptID: "a1"}, ErrDenied, NotAuthorizedError{"a1", false, false}},
+		{"the app says yes", Answer{IsAuthorized: true, AttemptID: "a1"}, ErrDenied, NotAuthorizedError{AttemptID: "a1"}},
 	} {
 		a, err := c.VerifyAnswer(tc.answer, want)
 		assert.Nil(t, a, tc.name)

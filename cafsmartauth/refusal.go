@@ -3,11 +3,8 @@ package cafsmartauth
 import (
 	"encoding/json"
 	"errors"
-	"fmt"
-	"log/slog"
 
 	"github.com/kyckit/kyckit"
-	"github.com/kyckit/kyckit/internal/redact"
 )
 
 // Why an attestation is refused, to be tested with errors.Is. Every refusal is
@@ -44,6 +41,7 @@ var (
 // NotAuthorizedError is the cause of a refusal that is [ErrDenied] or
 // [ErrPending]; errors.As finds it.
 type NotAuthorizedError struct {
+	kyckit.Redacted
 	// AttemptID is what [Client.Authentication] takes to read the details. It
 	// may be empty: the SDK does not always give it.
 	AttemptID string
@@ -69,16 +67,6 @@ func (e *NotAuthorizedError) Is(target error) bool {
 		return target == ErrPending
 	}
 	return target == ErrDenied
-}
-
-// Format implements fmt.Formatter: every verb writes a redacted form.
-func (NotAuthorizedError) Format(f fmt.State, _ rune) {
-	redact.Format(f, "cafsmartauth.NotAuthorizedError")
-}
-
-// LogValue implements slog.LogValuer with a redacted form.
-func (NotAuthorizedError) LogValue() slog.Value {
-	return redact.Value("cafsmartauth.NotAuthorizedError")
 }
 
 // MarshalJSON encodes the outcome without the attempt's id.

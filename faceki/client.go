@@ -5,15 +5,12 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
-	"log/slog"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/kyckit/kyckit"
 	"github.com/kyckit/kyckit/auth"
-	"github.com/kyckit/kyckit/internal/redact"
+	"github.com/kyckit/kyckit/internal/credential"
 	"github.com/kyckit/kyckit/internal/transport"
 	"github.com/kyckit/kyckit/internal/upload"
 )
@@ -32,7 +29,9 @@ const (
 // Config says how to reach FACEKI. ClientID and ClientSecret are required, or
 // Auth in their place.
 type Config struct {
-	// ClientID and ClientSecret come from the portal, under Integrations.
+	// ClientID and ClientSecret come from the portal, under Integrations. What
+	// begins with a byte order mark or ends in a line break or blank is
+	// refused: a file or an editor has changed it.
 	ClientID     string
 	ClientSecret kyckit.Secret
 	// Auth supplies the bearer token instead of the credentials, for tokens
@@ -113,6 +112,7 @@ func (p Paths) validate(mode TokenMode) (Paths, error) {
 // Client calls FACEKI. It is immutable and safe for concurrent use, and its
 // calls share one token.
 type Client struct {
+	kyckit.Redacted
 	http     *transport.Client
 	paths    Paths
 	maxImage int64
@@ -139,10 +139,14 @@ func New(cfg Config) (*Client, error) {
 		return nil, transport.ConfigError(provider, "Auth", "must not be a nil pointer or function")
 	case cfg.Auth != nil && (cfg.ClientID != "" || !cfg.ClientSecret.IsZero()):
 		return nil, transport.ConfigError(provider, "Auth", "must not be combined with ClientID and ClientSecret")
-	case cfg.Auth == nil && strings.TrimSpace(cfg.ClientID) == "":
-		return nil, transport.ConfigError(provider, "ClientID", "is required")
-	case cfg.Auth == nil && strings.TrimSpace(cfg.ClientSecret.Reveal()) == "":
-		return nil, transport.ConfigError(provider, "ClientSecret", "is required")
+	}
+	if cfg.Auth == nil {
+		if reason := credential.UTF8Text(cfg.ClientID); reason != "" {
+			return nil, transport.ConfigError(provider, "ClientID", reason)
+		}
+		if reason := credential.UTF8Text(cfg.ClientSecret.Reveal()); reason != "" {
+			return nil, transport.ConfigError(provider, "ClientSecret", reason)
+		}
 	}
 	if cfg.Paths, err = cfg.Paths.validate(cfg.TokenMode); err != nil {
 		return nil, err
@@ -161,12 +165,6 @@ func New(cfg Config) (*Client, error) {
 	}
 	return &Client{http: c, paths: cfg.Paths, maxImage: cmp.Or(cfg.MaxImageBytes, defaultMaxImageBytes), buffer: cfg.BufferReaders}, nil
 }
-
-// Format implements fmt.Formatter: nothing of the client is printed.
-func (Client) Format(f fmt.State, _ rune) { redact.Format(f, "faceki.Client") }
-
-// LogValue implements slog.LogValuer: nothing of the client is logged.
-func (Client) LogValue() slog.Value { return redact.Value("faceki.Client") }
 
 // answer is a 2xx whose envelope says success.
 type answer struct {

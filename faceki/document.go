@@ -2,10 +2,8 @@ package faceki
 
 import (
 	"encoding/json"
-	"fmt"
-	"log/slog"
 
-	"github.com/kyckit/kyckit/internal/redact"
+	"github.com/kyckit/kyckit"
 )
 
 // DocumentData is what was read from one document, as text. Dates are not
@@ -15,6 +13,7 @@ import (
 // In the samples the fields ending in ISO hold the two-letter country code and
 // those ending in ISO2 the three-letter one.
 type DocumentData struct {
+	kyckit.Redacted
 	Reference        string `json:"reference"`
 	FullName         string `json:"full_name"`
 	FirstName        string `json:"first_name"`
@@ -57,27 +56,17 @@ type DocumentData struct {
 	Passed *bool `json:"passed"`
 }
 
-// Format implements fmt.Formatter: nothing of the document is printed.
-func (DocumentData) Format(f fmt.State, _ rune) { redact.Format(f, "faceki.DocumentData") }
-
-// LogValue implements slog.LogValuer: nothing of the document is logged.
-func (DocumentData) LogValue() slog.Value { return redact.Value("faceki.DocumentData") }
-
 // FaceMatch compares the face on the document with the selfie, in percent from
 // 0 to 100; nil means not told.
 type FaceMatch struct {
+	kyckit.Redacted
 	Similarity *float64 `json:"similarity"`
 	Confidence *float64 `json:"confidence"`
 }
 
-// Format implements fmt.Formatter: nothing of the comparison is printed.
-func (FaceMatch) Format(f fmt.State, _ rune) { redact.Format(f, "faceki.FaceMatch") }
-
-// LogValue implements slog.LogValuer: nothing of the comparison is logged.
-func (FaceMatch) LogValue() slog.Value { return redact.Value("faceki.FaceMatch") }
-
 // DocumentConfidence says how sure the reading of one document is.
 type DocumentConfidence struct {
+	kyckit.Redacted
 	// Reference is that of the document.
 	Reference string
 	// Fields maps FACEKI's name of a field to a confidence; in the samples it
@@ -120,11 +109,3 @@ func (c DocumentConfidence) MarshalJSON() ([]byte, error) {
 	flat["reference"] = c.Reference
 	return json.Marshal(flat)
 }
-
-// Format implements fmt.Formatter: nothing of the document is printed.
-func (DocumentConfidence) Format(f fmt.State, _ rune) {
-	redact.Format(f, "faceki.DocumentConfidence")
-}
-
-// LogValue implements slog.LogValuer: nothing of the document is logged.
-func (DocumentConfidence) LogValue() slog.Value { return redact.Value("faceki.DocumentConfidence") }

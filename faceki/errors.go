@@ -4,11 +4,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/http"
 
 	"github.com/kyckit/kyckit"
-	"github.com/kyckit/kyckit/internal/redact"
 )
 
 // What is wrong with an image, to be tested with errors.Is.
@@ -33,6 +31,7 @@ var (
 //
 // It prints redacted: an identifier that the caller chose may name a person.
 type VerifyError struct {
+	kyckit.Redacted
 	// RecordIdentifier is what was sent, or would have been.
 	RecordIdentifier string
 	// Err is a further cause, or nil.
@@ -46,12 +45,6 @@ func (*VerifyError) Error() string { return verifyErrorText }
 
 // Unwrap returns the further cause.
 func (e *VerifyError) Unwrap() error { return e.Err }
-
-// Format implements fmt.Formatter: the identifier is not printed.
-func (VerifyError) Format(f fmt.State, _ rune) { redact.Format(f, "faceki.VerifyError") }
-
-// LogValue implements slog.LogValuer: the identifier is not logged.
-func (VerifyError) LogValue() slog.Value { return redact.Value("faceki.VerifyError") }
 
 // MarshalJSON does not show the identifier.
 func (VerifyError) MarshalJSON() ([]byte, error) { return json.Marshal(verifyErrorText) }

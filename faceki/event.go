@@ -3,11 +3,8 @@ package faceki
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
-	"log/slog"
 
 	"github.com/kyckit/kyckit"
-	"github.com/kyckit/kyckit/internal/redact"
 	"github.com/kyckit/kyckit/webhook"
 )
 
@@ -28,6 +25,7 @@ const (
 // [Client.Confirm] reads that. It holds personal data and prints redacted; its
 // JSON is clear.
 type Event struct {
+	kyckit.Redacted
 	Type EventType `json:"type"`
 	// RequestID is FACEKI's id of the verification; never empty.
 	RequestID string `json:"requestId"`
@@ -43,12 +41,6 @@ type Event struct {
 	// Raw is the whole body as it came.
 	Raw json.RawMessage `json:"-"`
 }
-
-// Format implements fmt.Formatter: nothing of the event is printed.
-func (Event) Format(f fmt.State, _ rune) { redact.Format(f, "faceki.Event") }
-
-// LogValue implements slog.LogValuer: nothing of the event is logged.
-func (Event) LogValue() slog.Value { return redact.Value("faceki.Event") }
 
 // maxEvent is far above an event with a record of three documents.
 const maxEvent = 4 << 20

@@ -8,6 +8,7 @@ import (
 	"path"
 	"strings"
 
+	"github.com/kyckit/kyckit"
 	"github.com/kyckit/kyckit/internal/upload"
 )
 
@@ -22,6 +23,7 @@ import (
 // blocks, that Read is waited for up to a second and then left to return by
 // itself, so give readers that can block for long a deadline of their own.
 type Image struct {
+	kyckit.Redacted
 	// Name is a file name to tell the provider, optional. Directories and
 	// characters outside a-z, A-Z, 0-9, ".", "_" and "-" are dropped and the
 	// extension is made to match the content.
@@ -32,6 +34,7 @@ type Image struct {
 
 // Document is one identity document. Only passports have no back.
 type Document struct {
+	kyckit.Redacted
 	Front Image
 	Back  Image
 }

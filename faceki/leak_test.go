@@ -179,3 +179,32 @@ func chain(err error) string {
 	}
 	return out
 }
+
+// Every exported type with a person's data or a secret in it prints nothing,
+// and a new type is found here if it is forgotten.
+func TestNoTypePrintsItsFields(t *testing.T) {
+	leaktest.Types(t, []any{
+		faceki.Client{},
+		faceki.Device{},
+		faceki.DeviceClient{},
+		faceki.DeviceDetails{},
+		faceki.DeviceDetect{},
+		faceki.Document{},
+		faceki.DocumentConfidence{},
+		faceki.DocumentData{},
+		faceki.Event{},
+		faceki.FaceMatch{},
+		faceki.Image{},
+		faceki.Link{},
+		faceki.LinkParams{},
+		faceki.Record{},
+		faceki.RecordFilter{},
+		faceki.SelfieData{},
+		faceki.StoredImage{},
+		faceki.Summary{},
+		faceki.Theme{},
+		faceki.VerifyError{},
+		faceki.VerifyParams{},
+		faceki.WorkflowRules{},
+	}, "Config", "Paths")
+}

@@ -4,18 +4,17 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"fmt"
-	"log/slog"
 	"net/http"
 	"net/url"
 	"time"
 
-	"github.com/kyckit/kyckit/internal/redact"
+	"github.com/kyckit/kyckit"
 	"github.com/kyckit/kyckit/internal/transport"
 )
 
 // LinkParams describes a KYC link.
 type LinkParams struct {
+	kyckit.Redacted
 	// WorkflowID is the workflow of the portal. Required.
 	WorkflowID string
 	// Expiry is how long the link lives, in whole minutes. Zero leaves it to
@@ -35,6 +34,7 @@ type LinkParams struct {
 // Link is a KYC link. Whoever has it can verify in the person's place, so it
 // prints redacted.
 type Link struct {
+	kyckit.Redacted
 	// ID is the link's UUID. FACEKI's own SDKs want this, never the URL.
 	ID string `json:"id"`
 	// URL is the address as FACEKI gave it; it may be empty. Its host has
@@ -43,12 +43,6 @@ type Link struct {
 	// Raw is the whole answer as it came.
 	Raw json.RawMessage `json:"-"`
 }
-
-// Format implements fmt.Formatter: nothing of the link is printed.
-func (Link) Format(f fmt.State, _ rune) { redact.Format(f, "faceki.Link") }
-
-// LogValue implements slog.LogValuer: nothing of the link is logged.
-func (Link) LogValue() slog.Value { return redact.Value("faceki.Link") }
 
 // CreateLink makes a KYC link for one person. It is never repeated by the SDK:
 // an error of kind ErrOutcomeUnknown means that a link may exist that nobody

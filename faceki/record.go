@@ -4,11 +4,9 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"fmt"
-	"log/slog"
 	"time"
 
-	"github.com/kyckit/kyckit/internal/redact"
+	"github.com/kyckit/kyckit"
 )
 
 // Record is a verification as FACEKI stores it. Every field is optional:
@@ -19,6 +17,7 @@ import (
 // A Record is personal data. It prints redacted; its JSON is clear, in FACEKI's
 // own names, and holds the fields but not what only Raw knows.
 type Record struct {
+	kyckit.Redacted
 	// RequestID is FACEKI's id of the verification, a UUID.
 	RequestID string `json:"requestId"`
 	// Link is the id of the KYC link that it came through, a UUID.
@@ -87,26 +86,16 @@ func (r *Record) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// Format implements fmt.Formatter: nothing of the record is printed.
-func (Record) Format(f fmt.State, _ rune) { redact.Format(f, "faceki.Record") }
-
-// LogValue implements slog.LogValuer: nothing of the record is logged.
-func (Record) LogValue() slog.Value { return redact.Value("faceki.Record") }
-
 // SelfieData is what was found out about the selfie.
 type SelfieData struct {
+	kyckit.Redacted
 	// LivenessPass is nil when it was not told.
 	LivenessPass *bool `json:"liveness_pass"`
 }
 
-// Format implements fmt.Formatter: nothing of the data is printed.
-func (SelfieData) Format(f fmt.State, _ rune) { redact.Format(f, "faceki.SelfieData") }
-
-// LogValue implements slog.LogValuer: nothing of the data is logged.
-func (SelfieData) LogValue() slog.Value { return redact.Value("faceki.SelfieData") }
-
 // Summary lists the checks of a verification; nil means not told.
 type Summary struct {
+	kyckit.Redacted
 	FaceVerified             *bool `json:"face_verified"`
 	SelfieLivenessVerified   *bool `json:"selfie_liveness_verified"`
 	DocumentVerified         *bool `json:"document_verified"`
@@ -115,40 +104,32 @@ type Summary struct {
 	ImageQuality             *bool `json:"image_quality"`
 }
 
-// Format implements fmt.Formatter: nothing of the summary is printed.
-func (Summary) Format(f fmt.State, _ rune) { redact.Format(f, "faceki.Summary") }
-
-// LogValue implements slog.LogValuer: nothing of the summary is logged.
-func (Summary) LogValue() slog.Value { return redact.Value("faceki.Summary") }
-
 // StoredImage names an image of a record. How its Key is fetched is not
 // documented, so this package does not.
 type StoredImage struct {
+	kyckit.Redacted
 	DocumentName string `json:"documentName"`
 	Side         string `json:"side"`
 	Key          string `json:"key"`
 }
 
-// Format implements fmt.Formatter: nothing of the image is printed.
-func (StoredImage) Format(f fmt.State, _ rune) { redact.Format(f, "faceki.StoredImage") }
-
-// LogValue implements slog.LogValuer: nothing of the image is logged.
-func (StoredImage) LogValue() slog.Value { return redact.Value("faceki.StoredImage") }
-
 // DeviceDetails tells what the person used. It prints redacted, its parts too.
 type DeviceDetails struct {
+	kyckit.Redacted
 	UserAgent string       `json:"useragent"`
 	Detected  DeviceDetect `json:"detectResult"`
 }
 
 // DeviceDetect is what FACEKI made of the user agent.
 type DeviceDetect struct {
+	kyckit.Redacted
 	Client DeviceClient `json:"client"`
 	Device Device       `json:"device"`
 }
 
 // DeviceClient is the browser or app.
 type DeviceClient struct {
+	kyckit.Redacted
 	Type    string `json:"type"`
 	Name    string `json:"name"`
 	Version string `json:"version"`
@@ -156,32 +137,9 @@ type DeviceClient struct {
 
 // Device is the machine.
 type Device struct {
+	kyckit.Redacted
 	ID    string `json:"id"`
 	Type  string `json:"type"`
 	Brand string `json:"brand"`
 	Model string `json:"model"`
 }
-
-// Format implements fmt.Formatter: nothing of the device is printed.
-func (DeviceDetails) Format(f fmt.State, _ rune) { redact.Format(f, "faceki.DeviceDetails") }
-
-// LogValue implements slog.LogValuer: nothing of the device is logged.
-func (DeviceDetails) LogValue() slog.Value { return redact.Value("faceki.DeviceDetails") }
-
-// Format implements fmt.Formatter: nothing of the device is printed.
-func (DeviceDetect) Format(f fmt.State, _ rune) { redact.Format(f, "faceki.DeviceDetect") }
-
-// LogValue implements slog.LogValuer: nothing of the device is logged.
-func (DeviceDetect) LogValue() slog.Value { return redact.Value("faceki.DeviceDetect") }
-
-// Format implements fmt.Formatter: nothing of the client is printed.
-func (DeviceClient) Format(f fmt.State, _ rune) { redact.Format(f, "faceki.DeviceClient") }
-
-// LogValue implements slog.LogValuer: nothing of the client is logged.
-func (DeviceClient) LogValue() slog.Value { return redact.Value("faceki.DeviceClient") }
-
-// Format implements fmt.Formatter: nothing of the device is printed.
-func (Device) Format(f fmt.State, _ rune) { redact.Format(f, "faceki.Device") }
-
-// LogValue implements slog.LogValuer: nothing of the device is logged.
-func (Device) LogValue() slog.Value { return redact.Value("faceki.Device") }

@@ -13,6 +13,7 @@ import (
 // RecordFilter says which records are meant. At least one field must be set;
 // what FACEKI does with several is not documented.
 type RecordFilter struct {
+	kyckit.Redacted
 	// RequestID is FACEKI's id of a verification.
 	RequestID string
 	// FaceID is the id of a face.

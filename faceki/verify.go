@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/kyckit/kyckit"
 	"github.com/kyckit/kyckit/internal/transport"
 )
 
 // VerifyParams is what a verification is made from.
 type VerifyParams struct {
+	kyckit.Redacted
 	// WorkflowID is the workflow of the portal. Required.
 	WorkflowID string
 	// Selfie is the person's face. Required.

@@ -4,18 +4,17 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"fmt"
-	"log/slog"
 	"net/http"
 	"net/url"
 
-	"github.com/kyckit/kyckit/internal/redact"
+	"github.com/kyckit/kyckit"
 	"github.com/kyckit/kyckit/internal/transport"
 )
 
 // WorkflowRules are the rules of a workflow. Every field is optional; nil means
 // not told. The address in CallbackURL may hold a secret, so it prints redacted.
 type WorkflowRules struct {
+	kyckit.Redacted
 	ID         string `json:"_id"`
 	BranchID   string `json:"branchId"`
 	WorkflowID string `json:"workflowId"`
@@ -60,6 +59,7 @@ type WorkflowRules struct {
 
 // Theme is how the pages of a workflow look.
 type Theme struct {
+	kyckit.Redacted
 	BackgroundColor     string   `json:"backgroundColor"`
 	CardBackgroundColor string   `json:"cardBackgroundColor"`
 	IconColorDesktop    string   `json:"iconColorDesktop"`
@@ -76,19 +76,6 @@ type Theme struct {
 	SkipResult          *bool    `json:"skipResult"`
 	ImageURLs           []string `json:"imageUrls"`
 }
-
-// Format implements fmt.Formatter: nothing of the rules is printed.
-func (WorkflowRules) Format(f fmt.State, _ rune) { redact.Format(f, "faceki.WorkflowRules") }
-
-// LogValue implements slog.LogValuer: nothing of the rules is logged.
-func (WorkflowRules) LogValue() slog.Value { return redact.Value("faceki.WorkflowRules") }
-
-// Format implements fmt.Formatter: nothing of the theme is printed, whose images
-// may have signed addresses.
-func (Theme) Format(f fmt.State, _ rune) { redact.Format(f, "faceki.Theme") }
-
-// LogValue implements slog.LogValuer: nothing of the theme is logged.
-func (Theme) LogValue() slog.Value { return redact.Value("faceki.Theme") }
 
 // UnmarshalJSON reads rules. Only what is no object is an error.
 func (w *WorkflowRules) UnmarshalJSON(data []byte) error {

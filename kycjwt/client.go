@@ -3,21 +3,19 @@ package kycjwt
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"io"
-	"log/slog"
 	"net/http"
 	"net/url"
 	"reflect"
 
 	"github.com/kyckit/kyckit"
-	"github.com/kyckit/kyckit/internal/redact"
 	"github.com/kyckit/kyckit/internal/transport"
 	"github.com/kyckit/kyckit/internal/upload"
 )
 
 // Request is a call of any resource, for Do.
 type Request struct {
+	kyckit.Redacted
 	// Method is the HTTP method, in capitals. Required.
 	Method string
 	// Path is the resource below the API prefix, for example
@@ -39,12 +37,6 @@ type Request struct {
 
 	op string
 }
-
-// Format implements fmt.Formatter and shows the type's name only.
-func (Request) Format(f fmt.State, _ rune) { redact.Format(f, "kycjwt.Request") }
-
-// LogValue implements slog.LogValuer.
-func (Request) LogValue() slog.Value { return redact.Value("kycjwt.Request") }
 
 // Get reads a resource and decodes its JSON into out; a nil out drops it, a
 // *json.RawMessage keeps it as it is. The path is as Request.Path, without

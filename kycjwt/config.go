@@ -2,15 +2,12 @@ package kycjwt
 
 import (
 	"cmp"
-	"fmt"
-	"log/slog"
 	"net/http"
 	"strings"
 	"time"
 
 	"github.com/kyckit/kyckit"
 	"github.com/kyckit/kyckit/auth"
-	"github.com/kyckit/kyckit/internal/redact"
 	"github.com/kyckit/kyckit/internal/transport"
 )
 
@@ -24,12 +21,14 @@ const (
 
 // Config says which API to call and as whom. It is read once, by New.
 type Config struct {
+	kyckit.Redacted
 	// BaseURL is the address that the provider gives privately, for example
 	// "https://kyc.example.com". Required; https, or http on loopback.
 	BaseURL string
-	// Username is the login. Required. It is sent as it is.
+	// Username and Password are the login, sent as they are. What begins with
+	// a byte order mark or ends in a line break or blank is refused: a file or
+	// an editor has changed it. Required.
 	Username string
-	// Password belongs to Username. Required. Any characters are allowed.
 	Password kyckit.Secret
 	// LoginPath is where credentials are exchanged for a token. Empty means
 	// "/auth/jwt/login", as documented. APIPrefix is not put before it.
@@ -54,26 +53,15 @@ type Config struct {
 	HTTP kyckit.HTTP
 }
 
-// Format implements fmt.Formatter and shows the type's name only.
-func (Config) Format(f fmt.State, _ rune) { redact.Format(f, "kycjwt.Config") }
-
-// LogValue implements slog.LogValuer.
-func (Config) LogValue() slog.Value { return redact.Value("kycjwt.Config") }
-
 // Client calls one KYC API. It is immutable and safe for concurrent use; all
 // calls share one token. Use New.
 type Client struct {
+	kyckit.Redacted
 	http         *transport.Client
 	prefix       string
 	entitlements EntitlementLists
 	maxPages     int
 }
-
-// Format implements fmt.Formatter and shows the type's name only.
-func (Client) Format(f fmt.State, _ rune) { redact.Format(f, "kycjwt.Client") }
-
-// LogValue implements slog.LogValuer.
-func (Client) LogValue() slog.Value { return redact.Value("kycjwt.Client") }
 
 // New validates cfg and returns a Client. Nothing is sent until the first
 // call. A refused setting is a *kyckit.Error of kind ErrInvalid that names it.
@@ -93,10 +81,6 @@ func New(cfg Config) (*Client, error) {
 	switch {
 	case login == "":
 		return nil, transport.ConfigError(provider, "LoginPath", "must name a path")
-	case strings.TrimSpace(cfg.Username) == "":
-		return nil, transport.ConfigError(provider, "Username", "is required")
-	case cfg.Password.IsZero():
-		return nil, transport.ConfigError(provider, "Password", "is required")
 	case cfg.TokenLifetime < 0:
 		return nil, transport.ConfigError(provider, "TokenLifetime", "must not be negative")
 	case cfg.MaxPages < 0:

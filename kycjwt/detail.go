@@ -10,7 +10,6 @@ import (
 	"strings"
 
 	"github.com/kyckit/kyckit"
-	"github.com/kyckit/kyckit/internal/redact"
 	"github.com/kyckit/kyckit/internal/transport"
 )
 
@@ -73,6 +72,7 @@ func (e ValidationError) LogValue() slog.Value { return slog.StringValue(e.Error
 // FieldError is one refused field of a request. It prints redacted and its JSON
 // is empty, because a provider may put submitted text into any part of it.
 type FieldError struct {
+	kyckit.Redacted
 	// Location is where the field stands, outermost first: "body" or "query",
 	// then names and list positions.
 	Location []PathElement
@@ -86,6 +86,7 @@ type FieldError struct {
 // PathElement is one step of a field's location: a name, or a position in a
 // list.
 type PathElement struct {
+	kyckit.Redacted
 	// Name is the name of a member; "?" stands for a name that does not look
 	// like one, "" for a list position.
 	Name string
@@ -113,20 +114,8 @@ func (f FieldError) Path() string {
 // was submitted: do not log it as it is.
 func (f FieldError) Message() string { return f.message }
 
-// Format implements fmt.Formatter and shows the type's name only.
-func (FieldError) Format(f fmt.State, _ rune) { redact.Format(f, "kycjwt.FieldError") }
-
-// LogValue implements slog.LogValuer.
-func (FieldError) LogValue() slog.Value { return redact.Value("kycjwt.FieldError") }
-
 // MarshalJSON encodes nothing.
 func (FieldError) MarshalJSON() ([]byte, error) { return []byte("{}"), nil }
-
-// Format implements fmt.Formatter and shows the type's name only.
-func (PathElement) Format(f fmt.State, _ rune) { redact.Format(f, "kycjwt.PathElement") }
-
-// LogValue implements slog.LogValuer.
-func (PathElement) LogValue() slog.Value { return redact.Value("kycjwt.PathElement") }
 
 // detail is what the member of that name says in an error body.
 type detail struct {

@@ -4,15 +4,12 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"fmt"
 	"io"
 	"iter"
-	"log/slog"
 	"net/http"
 	"net/url"
 
 	"github.com/kyckit/kyckit"
-	"github.com/kyckit/kyckit/internal/redact"
 	"github.com/kyckit/kyckit/internal/transport"
 )
 
@@ -29,6 +26,7 @@ const (
 
 // DocumentParams describes a document to be uploaded.
 type DocumentParams struct {
+	kyckit.Redacted
 	// Category is the provider's word, for example "poa" (newer page) or
 	// "proofOfAddress" (older page). There is no documented list. Required.
 	Category string
@@ -41,14 +39,9 @@ type DocumentParams struct {
 	Size        int64
 }
 
-// Format implements fmt.Formatter and shows the type's name only.
-func (DocumentParams) Format(f fmt.State, _ rune) { redact.Format(f, "kycjwt.DocumentParams") }
-
-// LogValue implements slog.LogValuer.
-func (DocumentParams) LogValue() slog.Value { return redact.Value("kycjwt.DocumentParams") }
-
 // Document is what the provider says about a document. It prints redacted.
 type Document struct {
+	kyckit.Redacted
 	// ID is the document's id, a number as it is written.
 	ID string
 	// OwnerID is the customer's id: "owner_id" as on the newer page, else
@@ -84,15 +77,10 @@ func (d Document) MarshalJSON() ([]byte, error) {
 	}{d.ID, d.OwnerID})
 }
 
-// Format implements fmt.Formatter and shows the type's name only.
-func (Document) Format(f fmt.State, _ rune) { redact.Format(f, "kycjwt.Document") }
-
-// LogValue implements slog.LogValuer.
-func (Document) LogValue() slog.Value { return redact.Value("kycjwt.Document") }
-
 // DownloadLink is a temporary signed address of a document. Whoever has it can
 // read the document until it expires, so it prints redacted.
 type DownloadLink struct {
+	kyckit.Redacted
 	// URL is the address. The answer's form is not documented: it is taken
 	// from a bare JSON string, or from the only member of an object that is an
 	// absolute https address. Empty means look into Raw.
@@ -100,12 +88,6 @@ type DownloadLink struct {
 	// Raw is the whole answer as it came. Its JSON is left out on purpose.
 	Raw json.RawMessage `json:"-"`
 }
-
-// Format implements fmt.Formatter and shows the type's name only.
-func (DownloadLink) Format(f fmt.State, _ rune) { redact.Format(f, "kycjwt.DownloadLink") }
-
-// LogValue implements slog.LogValuer.
-func (DownloadLink) LogValue() slog.Value { return redact.Value("kycjwt.DownloadLink") }
 
 // UploadDocument uploads a document of a customer, streaming it. The form is
 // documented, the answer is not.
@@ -124,10 +106,10 @@ func (c *Client) UploadDocument(ctx context.Context, owner Owner, params Documen
 	}
 	file := &File{
 		Name: params.Name, ContentType: params.ContentType, Reader: params.Reader, Size: params.Size,
-		Fields: []Field{{"category", params.Category}},
+		Fields: []Field{{Name: "category", Value: params.Category}},
 	}
 	if params.Orientation != "" {
-		file.Fields = append(file.Fields, Field{"orientation", string(params.Orientation)})
+		file.Fields = append(file.Fields, Field{Name: "orientation", Value: string(params.Orientation)})
 	}
 	return c.create(ctx, Request{Path: path, Args: []string{owner.ID}, Body: file, op: op})
 }

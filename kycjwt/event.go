@@ -3,10 +3,8 @@ package kycjwt
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
-	"log/slog"
 
-	"github.com/kyckit/kyckit/internal/redact"
+	"github.com/kyckit/kyckit"
 	"github.com/kyckit/kyckit/webhook"
 )
 
@@ -38,6 +36,7 @@ const (
 // At most one of the typed details is set, by Type, and only when Details has
 // the documented shape. Details itself is always there as it came.
 type Event struct {
+	kyckit.Redacted
 	// NotificationID names the event. The same event may be delivered more
 	// than once, always under the same id.
 	NotificationID string `json:"notification_id"`
@@ -66,6 +65,7 @@ type Event struct {
 
 // QuestionnaireRequired says that a customer has questionnaires to answer.
 type QuestionnaireRequired struct {
+	kyckit.Redacted
 	PendingQuestionnaireIDs []string `json:"pending_questionnaire_ids"`
 	// Reason is "onboarding", "posof_level_upgrade", "adhoc_edd",
 	// "request_for_information" or another word.
@@ -74,6 +74,7 @@ type QuestionnaireRequired struct {
 
 // IDVRequired says that a customer has to verify their identity.
 type IDVRequired struct {
+	kyckit.Redacted
 	WorkflowID string `json:"workflow_id"`
 	Branch     string `json:"branch"`
 	Name       string `json:"name"`
@@ -81,6 +82,7 @@ type IDVRequired struct {
 
 // IDVResult is how a verification of identity went.
 type IDVResult struct {
+	kyckit.Redacted
 	Status   string       `json:"status"`
 	Messages []IDVMessage `json:"messages"`
 }
@@ -88,6 +90,7 @@ type IDVResult struct {
 // IDVMessage is one remark on a verification. Its timestamp and code are kept
 // as they came, because their types are not documented.
 type IDVMessage struct {
+	kyckit.Redacted
 	Timestamp   json.RawMessage `json:"timestamp"`
 	StatusCode  json.RawMessage `json:"statusCode"`
 	Description string          `json:"description"`
@@ -97,52 +100,13 @@ type IDVMessage struct {
 // members' names are documented, their types are not, apart from a sample
 // whose score is a number; they are kept as they came.
 type EntitlementResult struct {
+	kyckit.Redacted
 	RiskScore    json.RawMessage `json:"riskScore"`
 	PEP          json.RawMessage `json:"pep"`
 	Criminal     json.RawMessage `json:"criminal"`
 	Sanctioned   json.RawMessage `json:"sanctioned"`
 	AdverseMedia json.RawMessage `json:"adverse_media"`
 }
-
-// Format implements fmt.Formatter and shows the type's name only.
-func (Event) Format(f fmt.State, _ rune) { redact.Format(f, "kycjwt.Event") }
-
-// LogValue implements slog.LogValuer.
-func (Event) LogValue() slog.Value { return redact.Value("kycjwt.Event") }
-
-// Format implements fmt.Formatter and shows the type's name only.
-func (QuestionnaireRequired) Format(f fmt.State, _ rune) {
-	redact.Format(f, "kycjwt.QuestionnaireRequired")
-}
-
-// LogValue implements slog.LogValuer.
-func (QuestionnaireRequired) LogValue() slog.Value {
-	return redact.Value("kycjwt.QuestionnaireRequired")
-}
-
-// Format implements fmt.Formatter and shows the type's name only.
-func (IDVRequired) Format(f fmt.State, _ rune) { redact.Format(f, "kycjwt.IDVRequired") }
-
-// LogValue implements slog.LogValuer.
-func (IDVRequired) LogValue() slog.Value { return redact.Value("kycjwt.IDVRequired") }
-
-// Format implements fmt.Formatter and shows the type's name only.
-func (IDVResult) Format(f fmt.State, _ rune) { redact.Format(f, "kycjwt.IDVResult") }
-
-// LogValue implements slog.LogValuer.
-func (IDVResult) LogValue() slog.Value { return redact.Value("kycjwt.IDVResult") }
-
-// Format implements fmt.Formatter and shows the type's name only.
-func (IDVMessage) Format(f fmt.State, _ rune) { redact.Format(f, "kycjwt.IDVMessage") }
-
-// LogValue implements slog.LogValuer.
-func (IDVMessage) LogValue() slog.Value { return redact.Value("kycjwt.IDVMessage") }
-
-// Format implements fmt.Formatter and shows the type's name only.
-func (EntitlementResult) Format(f fmt.State, _ rune) { redact.Format(f, "kycjwt.EntitlementResult") }
-
-// LogValue implements slog.LogValuer.
-func (EntitlementResult) LogValue() slog.Value { return redact.Value("kycjwt.EntitlementResult") }
 
 // ParseEvent reads the body of a delivery that an Authenticator has believed.
 // It demands strict JSON with a notification_id and a notification_type, and

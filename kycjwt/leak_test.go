@@ -206,3 +206,36 @@ func TestNothingLeaksFromErrorsAndLogs(t *testing.T) {
 type failingReader struct{ err error }
 
 func (r failingReader) Read([]byte) (int, error) { return 0, r.err }
+
+// Every exported type with a person's data or a secret in it prints nothing,
+// and a new type is found here if it is forgotten.
+func TestNoTypePrintsItsFields(t *testing.T) {
+	leaktest.Types(t, []any{
+		kycjwt.Answer{},
+		kycjwt.Client{},
+		kycjwt.Config{},
+		kycjwt.Created{},
+		kycjwt.Document{},
+		kycjwt.DocumentParams{},
+		kycjwt.DownloadLink{},
+		kycjwt.EntitlementResult{},
+		kycjwt.Event{},
+		kycjwt.Field{},
+		kycjwt.FieldError{},
+		kycjwt.File{},
+		kycjwt.IDVMessage{},
+		kycjwt.IDVRequired{},
+		kycjwt.IDVResult{},
+		kycjwt.Owner{},
+		kycjwt.PathElement{},
+		kycjwt.PersonParams{},
+		kycjwt.Question{},
+		kycjwt.Questionnaire{},
+		kycjwt.QuestionnaireData{},
+		kycjwt.QuestionnaireRequired{},
+		kycjwt.Request{},
+		kycjwt.ValidationError{},
+		kycjwt.Webhook{},
+		kycjwt.WebhookParams{},
+	}, "AuthenticatorConfig", "Entitlement", "EntitlementQuestionnaire")
+}

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -57,7 +58,7 @@ func TestAnUnverifiedUserIsTold(t *testing.T) {
 
 func TestPitfallTheFormIsEncodedProperly(t *testing.T) {
 	for _, password := range []string{
-		kycjwttest.Password, "a+b", "a&password=b", "a b", " lead and trail ", "100%", "%2B", "a=b", "&=+%;", "пароль", "密碼🙂", "\ttab\nline", "\u00e9\u0065\u0301",
+		kycjwttest.Password, "a+b", "a&password=b", "a b", " lead and inside", "100%", "%2B", "a=b", "&=+%;", "пароль", "密碼🙂", "\ttab\nline", "\u00e9\u0065\u0301",
 	} {
 		fake, client := start(t, kycjwttest.Config{Users: []kycjwttest.User{{Username: "a+b c&d@é.example", Password: password}}})
 		require.NoError(t, read(t.Context(), client), "%q", password)
@@ -67,6 +68,20 @@ func TestPitfallTheFormIsEncodedProperly(t *testing.T) {
 		assert.Equal(t, []string{password}, form["password"])
 		assert.Equal(t, "application/x-www-form-urlencoded", login.Header.Get("Content-Type"), "pitfall: a JSON login is a 422")
 		assert.Empty(t, login.Query, "no credentials in the address")
+	}
+}
+
+// Editors and files add line breaks and marks; the login would answer no more
+// than that the password is wrong.
+func TestACredentialThatAFileChangedIsRefused(t *testing.T) {
+	for _, change := range []string{"%s\n", "%s\r\n", "%s ", "%s\t", "\ufeff%s", " ", ""} {
+		bad := strings.Replace(change, "%s", "made-up", 1)
+		_, err := kycjwt.New(kycjwt.Config{BaseURL: "https://kyc.example.com", Username: "u", Password: kyckit.NewSecret(bad)})
+		require.ErrorIs(t, err, kyckit.ErrInvalid, "%q", bad)
+		assert.Contains(t, err.Error(), "kycjwt: config: invalid: Password ")
+		_, err = kycjwt.New(kycjwt.Config{BaseURL: "https://kyc.example.com", Username: bad, Password: kyckit.NewSecret("p")})
+		require.ErrorIs(t, err, kyckit.ErrInvalid, "%q", bad)
+		assert.Contains(t, err.Error(), "kycjwt: config: invalid: Username ")
 	}
 }
 

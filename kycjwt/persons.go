@@ -3,27 +3,20 @@ package kycjwt
 import (
 	"context"
 	"encoding/json"
-	"fmt"
-	"log/slog"
 	"net/http"
 	"time"
 
-	"github.com/kyckit/kyckit/internal/redact"
+	"github.com/kyckit/kyckit"
 )
 
 // Owner says whose questionnaires or documents are meant. It prints redacted.
 type Owner struct {
+	kyckit.Redacted
 	// Type is the kind of customer.
 	Type OwnerType
 	// ID is the provider's id of the customer.
 	ID string
 }
-
-// Format implements fmt.Formatter and shows the type's name only.
-func (Owner) Format(f fmt.State, _ rune) { redact.Format(f, "kycjwt.Owner") }
-
-// LogValue implements slog.LogValuer.
-func (Owner) LogValue() slog.Value { return redact.Value("kycjwt.Owner") }
 
 // OwnerType is a kind of customer.
 type OwnerType string
@@ -65,6 +58,7 @@ const (
 // PersonParams describes a person to be created. All fields are required
 // except where it says otherwise. It prints redacted; its JSON is clear.
 type PersonParams struct {
+	kyckit.Redacted
 	// ExternalID is the caller's own id of the person.
 	ExternalID string `json:"external_id"`
 	FirstName  string `json:"first_name"`
@@ -93,12 +87,6 @@ type PersonParams struct {
 	TaxIdentificationNumber string `json:"tax_identification_number"`
 	TaxCountry              string `json:"tax_country"`
 }
-
-// Format implements fmt.Formatter and shows the type's name only.
-func (PersonParams) Format(f fmt.State, _ rune) { redact.Format(f, "kycjwt.PersonParams") }
-
-// LogValue implements slog.LogValuer.
-func (PersonParams) LogValue() slog.Value { return redact.Value("kycjwt.PersonParams") }
 
 // problem names the first field that the provider would refuse, without its
 // value.
@@ -175,6 +163,7 @@ func e164(s string) bool {
 // Created is the answer to a creation whose body the provider does not
 // document. It prints redacted.
 type Created struct {
+	kyckit.Redacted
 	// ID is a member "id" at the top of the answer, when there is one that is
 	// a string. Assumed, not documented: empty means look into Raw.
 	ID string `json:"id"`
@@ -191,12 +180,6 @@ func (c *Created) UnmarshalJSON(b []byte) error {
 	*c = Created{ID: text(in.ID), Raw: clone(b)}
 	return nil
 }
-
-// Format implements fmt.Formatter and shows the type's name only.
-func (Created) Format(f fmt.State, _ rune) { redact.Format(f, "kycjwt.Created") }
-
-// LogValue implements slog.LogValuer.
-func (Created) LogValue() slog.Value { return redact.Value("kycjwt.Created") }
 
 // CreatePerson creates a person. The fields are documented, the answer is not.
 // Fields that are missing or malformed are refused before anything is sent.

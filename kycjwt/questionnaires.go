@@ -3,18 +3,17 @@ package kycjwt
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"iter"
-	"log/slog"
 	"net/http"
 	"strconv"
 
-	"github.com/kyckit/kyckit/internal/redact"
+	"github.com/kyckit/kyckit"
 )
 
 // Questionnaire is a set of questions to a customer. Its fields are
 // documented. Lists may leave Data out.
 type Questionnaire struct {
+	kyckit.Redacted
 	ID          string             `json:"id"`
 	Name        string             `json:"name"`
 	Description string             `json:"description"`
@@ -30,6 +29,7 @@ type Questionnaire struct {
 
 // QuestionnaireData is one version of a questionnaire.
 type QuestionnaireData struct {
+	kyckit.Redacted
 	ID              string     `json:"id"`
 	VersionNumber   int        `json:"version_number"`
 	QuestionnaireID string     `json:"questionnaire_id"`
@@ -40,6 +40,7 @@ type QuestionnaireData struct {
 // Question is one question. Which field of an Answer belongs to it follows
 // from QuestionType.
 type Question struct {
+	kyckit.Redacted
 	ID    string `json:"id"`
 	Label string `json:"label"`
 	// Value is not described by the provider and kept as it came.
@@ -60,25 +61,6 @@ func (q *Questionnaire) UnmarshalJSON(b []byte) error {
 	*q = Questionnaire{Raw: clone(b)}
 	return json.Unmarshal(b, (*plain)(q))
 }
-
-// Format implements fmt.Formatter and shows the type's name only: a
-// questionnaire may belong to one customer.
-func (Questionnaire) Format(f fmt.State, _ rune) { redact.Format(f, "kycjwt.Questionnaire") }
-
-// LogValue implements slog.LogValuer.
-func (Questionnaire) LogValue() slog.Value { return redact.Value("kycjwt.Questionnaire") }
-
-// Format implements fmt.Formatter and shows the type's name only.
-func (QuestionnaireData) Format(f fmt.State, _ rune) { redact.Format(f, "kycjwt.QuestionnaireData") }
-
-// LogValue implements slog.LogValuer.
-func (QuestionnaireData) LogValue() slog.Value { return redact.Value("kycjwt.QuestionnaireData") }
-
-// Format implements fmt.Formatter and shows the type's name only.
-func (Question) Format(f fmt.State, _ rune) { redact.Format(f, "kycjwt.Question") }
-
-// LogValue implements slog.LogValuer.
-func (Question) LogValue() slog.Value { return redact.Value("kycjwt.Question") }
 
 // Questionnaire reads one questionnaire with its questions.
 func (c *Client) Questionnaire(ctx context.Context, id string) (*Questionnaire, error) {
@@ -105,6 +87,7 @@ func (c *Client) Questionnaires(ctx context.Context, owner Owner) iter.Seq2[Ques
 // Answer answers one question: QuestionID and exactly one other field. It
 // prints redacted; its JSON is clear.
 type Answer struct {
+	kyckit.Redacted
 	QuestionID string `json:"question_id"`
 	// Text answers a text question.
 	Text *string `json:"answer_text,omitempty"`
@@ -121,12 +104,6 @@ type Answer struct {
 	// DocumentIDs answers a question for several documents.
 	DocumentIDs []string `json:"answer_document_ids,omitempty"`
 }
-
-// Format implements fmt.Formatter and shows the type's name only.
-func (Answer) Format(f fmt.State, _ rune) { redact.Format(f, "kycjwt.Answer") }
-
-// LogValue implements slog.LogValuer.
-func (Answer) LogValue() slog.Value { return redact.Value("kycjwt.Answer") }
 
 // given counts the answers in a.
 func (a Answer) given() int {

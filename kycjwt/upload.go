@@ -3,14 +3,11 @@ package kycjwt
 import (
 	"cmp"
 	"errors"
-	"fmt"
 	"io"
-	"log/slog"
 	"strings"
 	"time"
 
 	"github.com/kyckit/kyckit"
-	"github.com/kyckit/kyckit/internal/redact"
 	"github.com/kyckit/kyckit/internal/upload"
 )
 
@@ -20,6 +17,7 @@ const uploadTimeout = 2 * time.Minute
 // File is a multipart form with one file, as the Body of a Request. The file
 // is streamed: it is never held in memory as a whole.
 type File struct {
+	kyckit.Redacted
 	// Field is the name of the file's form field. Empty means "file".
 	Field string
 	// Name is the file name that the provider sees. Required.
@@ -43,19 +41,10 @@ type File struct {
 }
 
 // Field is one plain field of a form.
-type Field struct{ Name, Value string }
-
-// Format implements fmt.Formatter and shows the type's name only.
-func (File) Format(f fmt.State, _ rune) { redact.Format(f, "kycjwt.File") }
-
-// LogValue implements slog.LogValuer.
-func (File) LogValue() slog.Value { return redact.Value("kycjwt.File") }
-
-// Format implements fmt.Formatter and shows the type's name only.
-func (Field) Format(f fmt.State, _ rune) { redact.Format(f, "kycjwt.Field") }
-
-// LogValue implements slog.LogValuer.
-func (Field) LogValue() slog.Value { return redact.Value("kycjwt.Field") }
+type Field struct {
+	kyckit.Redacted
+	Name, Value string
+}
 
 // newForm makes the form of a file.
 func newForm(op string, f *File) (*upload.Form, error) {

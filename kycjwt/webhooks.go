@@ -3,18 +3,17 @@ package kycjwt
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"iter"
-	"log/slog"
 	"net/http"
 	"net/url"
 
-	"github.com/kyckit/kyckit/internal/redact"
+	"github.com/kyckit/kyckit"
 	"github.com/kyckit/kyckit/webhook"
 )
 
 // WebhookParams describes a registration.
 type WebhookParams struct {
+	kyckit.Redacted
 	// URL is where events are to be delivered. Required; https.
 	URL string
 	// EventTypes are the events wanted. None means all of them.
@@ -24,6 +23,7 @@ type WebhookParams struct {
 // Webhook is a registration. Its fields are documented for the answer to
 // RegisterWebhook; lists may leave some out.
 type Webhook struct {
+	kyckit.Redacted
 	ID               string      `json:"id"`
 	KeyID            string      `json:"key_id"`
 	URL              string      `json:"url"`
@@ -44,19 +44,6 @@ func (w *Webhook) UnmarshalJSON(b []byte) error {
 	*w = Webhook{Raw: clone(b)}
 	return json.Unmarshal(b, (*plain)(w))
 }
-
-// Format implements fmt.Formatter and shows the type's name only: addresses of
-// webhooks may hold secrets.
-func (Webhook) Format(f fmt.State, _ rune) { redact.Format(f, "kycjwt.Webhook") }
-
-// LogValue implements slog.LogValuer.
-func (Webhook) LogValue() slog.Value { return redact.Value("kycjwt.Webhook") }
-
-// Format implements fmt.Formatter and shows the type's name only.
-func (WebhookParams) Format(f fmt.State, _ rune) { redact.Format(f, "kycjwt.WebhookParams") }
-
-// LogValue implements slog.LogValuer.
-func (WebhookParams) LogValue() slog.Value { return redact.Value("kycjwt.WebhookParams") }
 
 // RegisterWebhook asks for events to be delivered. The answer must hold a
 // usable public key: without one no delivery could ever be believed.
