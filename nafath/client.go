@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"log/slog"
 	"net/http"
 	"time"
 
@@ -53,6 +54,7 @@ type Client struct {
 	http  *transport.Client
 	paths Paths
 	ids   NationalIDRule
+	log   *slog.Logger
 }
 
 // New validates cfg and returns a Client. The error is a *kyckit.Error of kind
@@ -79,7 +81,11 @@ func New(cfg Config) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Client{http: c, paths: paths, ids: ids}, nil
+	log := cfg.HTTP.Logger
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	return &Client{http: c, paths: paths, ids: ids, log: log}, nil
 }
 
 func (p Paths) validate() (Paths, error) {
@@ -112,20 +118,40 @@ func (p Paths) validate() (Paths, error) {
 // nothing was started. ErrConflict means that this person has an open
 // verification already, which they must finish or dismiss in their app.
 func (c *Client) Request(ctx context.Context, nationalID string) (Transaction, error) {
-	return c.request(ctx, nationalID, false)
-}
-
-func (c *Client) request(ctx context.Context, nationalID string, once bool) (Transaction, error) {
+	if err := c.check("request"); err != nil {
+		return Transaction{}, err
+	}
 	id, ok := c.ids.normalise(nationalID)
 	if !ok {
 		return Transaction{}, errNationalID("request")
 	}
+	return c.request(ctx, id, retried)
+}
+
+// tries says who decides about another try of a call that failed.
+type tries int
+
+const (
+	retried tries = iota // the client, by its retry policy
+	once                 // the caller
+)
+
+// check reports a Client that New did not make.
+func (c *Client) check(op string) error {
+	if c == nil || c.http == nil {
+		return transport.InputError(provider, op, "the Client was not made by New")
+	}
+	return nil
+}
+
+// request makes the call for an id that was normalised.
+func (c *Client) request(ctx context.Context, id string, t tries) (Transaction, error) {
 	body, err := transport.JSONBody(map[string]string{"nationalId": id})
 	if err != nil {
 		return Transaction{}, err
 	}
 	resp, err := c.http.Do(ctx, &transport.Call{
-		Op: "request", Method: http.MethodPost, Path: c.paths.Request, Body: body, Once: once,
+		Op: "request", Method: http.MethodPost, Path: c.paths.Request, Body: body, Once: t == once,
 	})
 	if err != nil {
 		return Transaction{}, unsure(err)
@@ -159,10 +185,9 @@ func unsure(err error) error {
 // failures. Limit: 60 a minute per tenant. A status that this SDK does not know
 // is returned as it is and is not terminal.
 func (c *Client) Status(ctx context.Context, tx Transaction) (Status, error) {
-	return c.status(ctx, tx, false)
-}
-
-func (c *Client) status(ctx context.Context, tx Transaction, once bool) (Status, error) {
+	if err := c.check("status"); err != nil {
+		return "", err
+	}
 	id, ok := c.ids.normalise(tx.NationalID)
 	switch {
 	case !ok:
@@ -172,12 +197,18 @@ func (c *Client) status(ctx context.Context, tx Transaction, once bool) (Status,
 	case tx.Random == "":
 		return "", transport.InputError(provider, "status", "the transaction has no Random")
 	}
-	body, err := transport.JSONBody(statusRequest{tx.TransID, tx.Random, id})
+	tx.NationalID = id
+	return c.status(ctx, tx, retried)
+}
+
+// status makes the call for a transaction that was checked and normalised.
+func (c *Client) status(ctx context.Context, tx Transaction, t tries) (Status, error) {
+	body, err := transport.JSONBody(statusRequest{tx.TransID, tx.Random, tx.NationalID})
 	if err != nil {
 		return "", err
 	}
 	resp, err := c.http.Do(ctx, &transport.Call{
-		Op: "status", Method: http.MethodPost, Path: c.paths.Status, Body: body, Repeatable: true, Once: once,
+		Op: "status", Method: http.MethodPost, Path: c.paths.Status, Body: body, Repeatable: true, Once: t == once,
 	})
 	if err != nil {
 		return "", err
@@ -200,12 +231,15 @@ type statusRequest struct {
 // A transID opens a person's data: keep it on the server, bound to the login
 // that began the verification.
 func (c *Client) Details(ctx context.Context, transID string) (*Details, error) {
-	return c.details(ctx, transID, false)
+	if err := c.check("details"); err != nil {
+		return nil, err
+	}
+	return c.details(ctx, transID, retried)
 }
 
-func (c *Client) details(ctx context.Context, transID string, once bool) (*Details, error) {
+func (c *Client) details(ctx context.Context, transID string, t tries) (*Details, error) {
 	resp, err := c.http.Do(ctx, &transport.Call{
-		Op: "details", Method: http.MethodGet, Path: c.paths.Details, Args: []string{transID}, Repeatable: true, Once: once,
+		Op: "details", Method: http.MethodGet, Path: c.paths.Details, Args: []string{transID}, Repeatable: true, Once: t == once,
 	})
 	if err != nil {
 		return nil, err

@@ -52,7 +52,9 @@ func ExamplePoller_Verify() {
 	// Output: verified: [redacted]
 }
 
-func ExamplePoller_Watch() {
+// A page follows a verification that belongs to none of its requests: it may be
+// closed and come back.
+func ExamplePoller_Begin() {
 	fake, poller, err := newExample()
 	if err != nil {
 		fmt.Println(err)
@@ -61,21 +63,25 @@ func ExamplePoller_Watch() {
 	defer fake.Close()
 	defer func() { _ = poller.Close() }()
 
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-	defer cancel()
-	tx, err := poller.Request(ctx, "1000000008")
+	v, err := poller.Begin("1000000008") // keep v under the session
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	_ = fake.Reject(tx.TransID)
-	for state, err := range poller.Watch(ctx, tx) {
-		switch {
-		case err != nil:
-			fmt.Println(err)
-		case state.Done:
-			fmt.Println("ended:", state.Status)
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second) // of the request that follows
+	defer cancel()
+	var shown string
+	for u := range v.Updates(ctx) {
+		switch u.Stage {
+		case nafath.StageQueued: // show u.Place and u.ETA
+		case nafath.StageOpen: // store u.Transaction, then show its Random to this person alone
+			if shown == "" {
+				shown = u.Transaction.Random
+				_ = fake.Approve(u.Transaction.TransID, shown) // the phone is a fake
+			}
+		case nafath.StageDone:
+			fmt.Println("verified:", u.Err == nil && u.Details.IDNumber == "1000000008")
 		}
 	}
-	// Output: ended: REJECTED
+	// Output: verified: true
 }

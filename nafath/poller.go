@@ -1,17 +1,14 @@
 package nafath
 
 import (
-	"cmp"
+	"context"
 	"errors"
-	"fmt"
 	"hash/maphash"
-	"log/slog"
 	"sync"
 	"time"
 
 	"github.com/kyckit/kyckit"
 	"github.com/kyckit/kyckit/internal/poll"
-	"github.com/kyckit/kyckit/internal/redact"
 	"github.com/kyckit/kyckit/internal/transport"
 )
 
@@ -20,106 +17,21 @@ import (
 var ErrClosed = errors.New("poller closed")
 
 const (
-	defaultTimeout     = 5 * time.Minute
-	defaultMinInterval = 2 * time.Second
-	defaultRemember    = 10_000
-
-	maxLimit = 100_000
-
-	// maxSpan bounds times given by callers, far above any that means something,
-	// so that no sum of times overflows.
-	maxSpan = 100 * 365 * 24 * time.Hour
-
-	// Checks in flight: half of the limit a minute, which are those of 30 s, so
-	// that checks which hang until they time out leave room for others.
-	leastFlight = 32
-	mostFlight  = 256
-
-	// drainTime is how long Close lets checks in flight finish.
+	// drainTime is how long Close lets calls in flight finish, and closeTime how
+	// long it waits at all: a callback may block for ever.
 	drainTime = 5 * time.Second
+	closeTime = 8 * time.Second
 )
-
-// The documented limits a minute.
-const (
-	documentedRequests     = 10
-	documentedStatusChecks = 60
-	documentedDetails      = 30
-)
-
-// PollerConfig says how a Poller works. Client is required.
-type PollerConfig struct {
-	// Client makes the calls. Its retry policy is not used: every request
-	// counts against the limits, so the Poller decides about each one.
-	Client *Client
-	// Limits are the tenant's calls a minute; zero fields mean the documented
-	// 10, 60 and 30. When several processes share a tenant, give each its part.
-	Limits Limits
-	// Timeout is how long a verification may stay open, from its CreatedAt on.
-	// Zero means 5 minutes, the longest that the provider advises.
-	Timeout time.Duration
-	// MinInterval is the least time between two checks of one verification, by
-	// the provider's clock. One that was restored may just have been checked
-	// before the restart, so its first check waits as long. Zero means 2 s, the
-	// shortest that the provider advises, or Timeout if that is shorter.
-	MinInterval time.Duration
-	// Remember is how many finished verifications are kept to answer a late
-	// Wait. Zero means 10,000.
-	Remember int
-	// OnStatus is told the first status of every verification and each change,
-	// in order, from a goroutine of its own, and a final one before Wait
-	// returns if it takes no longer than 100 ms. It delays no check. While it is
-	// very slow, changes that are not final may be skipped. It must not call
-	// Close.
-	OnStatus func(Transaction, Status)
-	// OnEnd is told of every verification that leaves the Poller, after
-	// OnStatus and from the same goroutine: with the final status and nil, or
-	// with the last one seen and an error that is ErrTimeout or ErrClosed. It
-	// is for those who Add transactions without waiting for them.
-	OnEnd func(Transaction, Status, error)
-}
-
-func (cfg PollerConfig) validate() (PollerConfig, error) {
-	if cfg.Client == nil || cfg.Client.http == nil {
-		return cfg, transport.ConfigError(provider, "Client", "is required and must come from New")
-	}
-	for _, f := range []struct {
-		name  string
-		value *int
-		def   int
-	}{
-		{"Limits.Requests", &cfg.Limits.Requests, documentedRequests},
-		{"Limits.StatusChecks", &cfg.Limits.StatusChecks, documentedStatusChecks},
-		{"Limits.Details", &cfg.Limits.Details, documentedDetails},
-	} {
-		*f.value = cmp.Or(*f.value, f.def)
-		if *f.value < 0 || *f.value > maxLimit {
-			return cfg, transport.ConfigError(provider, f.name, fmt.Sprintf("must be between 1 and %d", maxLimit))
-		}
-	}
-	switch {
-	case cfg.Remember < 0:
-		return cfg, transport.ConfigError(provider, "Remember", "must not be negative")
-	case cfg.Timeout < 0:
-		return cfg, transport.ConfigError(provider, "Timeout", "must not be negative")
-	case cfg.MinInterval < 0:
-		return cfg, transport.ConfigError(provider, "MinInterval", "must not be negative")
-	}
-	cfg.Remember = cmp.Or(cfg.Remember, defaultRemember)
-	cfg.Timeout = min(cmp.Or(cfg.Timeout, defaultTimeout), maxSpan)
-	cfg.MinInterval = min(cmp.Or(cfg.MinInterval, min(defaultMinInterval, cfg.Timeout)), maxSpan)
-	if cfg.MinInterval > cfg.Timeout {
-		return cfg, transport.ConfigError(provider, "MinInterval", "must not exceed Timeout")
-	}
-	return cfg, nil
-}
 
 // Poller serves all verifications of a tenant within the tenant's limits. Use
 // one per tenant and process. All methods are safe for concurrent use.
 //
 // At rest it owns no goroutine. While verifications are open, one goroutine
-// with one timer serves them all, and each check in flight has one.
+// with one timer serves them all; each call in flight has a goroutine, and each
+// verification that waits in the queue of Begin.
 type Poller struct {
-	*state // a pointer, so that printing a Poller by value shows nothing
+	kyckit.Redacted
+	s *state // a pointer, so that printing a Poller by value shows nothing
 }
 
 // state is a Poller's inside.
@@ -130,26 +42,32 @@ type state struct {
 	requests *poll.Gate
 	details  *poll.Gate
 
+	life    context.Context // of calls that serve every caller who waits, and so hang on nobody's context
+	kill    context.CancelFunc
 	wake    chan struct{} // something may be due earlier than the loop thinks
 	stop    chan struct{} // closed by Close
 	closed  chan struct{} // closed when Close is done
+	idle    chan struct{} // closed when Drain finds nothing left
 	working sync.WaitGroup
 
 	mu       sync.Mutex
 	stopped  bool
+	draining bool
 	looping  bool
+	busy     int // verifications that have not ended, in whatever stage
 	sched    *poll.Scheduler[*entry]
-	open     map[string]*entry
+	queued   map[*poll.Ticket]*entry // creations that are not answered
+	open     map[string]*entry       // by key of the TransID
+	kept     map[string]*entry       // the same; their details are on the way, or came a short while ago
 	memory   memory
+	people   people
 	news     news
 	finished uint64
+	strays   uint64
 }
 
 // NewPoller validates cfg and returns a Poller. The error is a *kyckit.Error
 // of kind ErrInvalid that names the field. Close it when done.
-//
-// A new Poller spends its limits evenly from its first second, since a
-// predecessor that crashed may have used them up.
 func NewPoller(cfg PollerConfig) (*Poller, error) {
 	cfg, err := cfg.validate()
 	if err != nil {
@@ -162,39 +80,130 @@ func NewPoller(cfg PollerConfig) (*Poller, error) {
 		wake:   make(chan struct{}, 1),
 		stop:   make(chan struct{}),
 		closed: make(chan struct{}),
+		idle:   make(chan struct{}),
+		queued: map[*poll.Ticket]*entry{},
 		open:   map[string]*entry{},
+		kept:   map[string]*entry{},
 		memory: newMemory(cfg.Remember),
+		people: newPeople(),
 	}
-	s.requests = poll.NewGate(poll.NewWindow(cfg.Limits.Requests, false, false, 0), s.now)
-	s.details = poll.NewGate(poll.NewWindow(cfg.Limits.Details, false, false, 0), s.now)
+	s.life, s.kill = context.WithCancel(context.Background()) //nolint:forbidigo // see life
+	requests := poll.NewWindow(cfg.Limits.Requests, false, false, 0)
+	details := poll.NewWindow(cfg.Limits.Details, false, false, 0)
+	if cfg.Fresh {
+		requests.Unused()
+		details.Unused()
+	}
+	s.requests = poll.NewGate(requests, poll.GateConfig{Now: s.now, MaxQueue: cfg.queueFor(cfg.Limits.Requests), Moved: s.moved})
+	s.details = poll.NewGate(details, poll.GateConfig{Now: s.now})
 	s.sched = poll.NewScheduler[*entry](poll.Config{
 		Limit:     cfg.Limits.StatusChecks,
 		Floor:     cfg.MinInterval,
-		MaxFlight: min(mostFlight, max(leastFlight, cfg.Limits.StatusChecks/2)),
+		MaxFlight: cfg.Limits.flight(),
 	}, 0)
-	return &Poller{s}, nil
+	return &Poller{s: s}, nil
+}
+
+// inside returns a Poller's state, or an error for one that NewPoller did not
+// make.
+func (p *Poller) inside(op string) (*state, error) {
+	if p == nil || p.s == nil {
+		return nil, transport.InputError(provider, op, "the Poller was not made by NewPoller")
+	}
+	return p.s, nil
 }
 
 // now is the time since the Poller was made, by the monotonic clock.
 func (p *state) now() time.Duration { return time.Since(p.epoch) }
 
+// SetLimits changes the tenant's limits at run time, for example when the
+// provider grants more. Calls of the last minute count against the new limits.
+// Zero fields mean the documented limits. The error is of kind ErrInvalid.
+func (p *Poller) SetLimits(l Limits) error {
+	s, err := p.inside("set limits")
+	if err != nil {
+		return err
+	}
+	if l, err = l.validate(); err != nil {
+		return err
+	}
+	s.requests.SetLimit(l.Requests, s.cfg.queueFor(l.Requests))
+	s.details.SetLimit(l.Details, 0)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.sched.SetLimit(s.now(), l.StatusChecks, l.flight())
+	s.kick()
+	return nil
+}
+
+// Drain ends the Poller without losing what is open, for a shutdown: call it
+// before your HTTP server's Shutdown, or beside it. From now on nobody is
+// prompted: Begin and Request answer ErrClosed, and so end those that wait in the
+// queue. Creations in flight and open verifications are served until they have
+// ended or ctx ends, then Drain calls Close. The error is the context's when
+// open verifications were left, which the next process continues.
+func (p *Poller) Drain(ctx context.Context) error {
+	s, err := p.inside("drain")
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	s.draining = true
+	s.settled()
+	s.mu.Unlock()
+	s.requests.Close()
+	left := error(nil)
+	select {
+	case <-s.idle:
+	case <-s.stop:
+	case <-ctx.Done():
+		s.mu.Lock()
+		if s.busy > 0 {
+			left = &kyckit.Error{Provider: provider, Op: "drain", Kind: ctx.Err(), Reason: "some verifications are still open"}
+		}
+		s.mu.Unlock()
+	}
+	return errors.Join(left, p.Close())
+}
+
+// settled tells Drain when nothing is left.
+func (p *state) settled() {
+	if p.draining && p.busy == 0 {
+		select {
+		case <-p.idle:
+		default:
+			close(p.idle)
+		}
+	}
+}
+
 // Close ends the Poller: no further check is made, open waits end with
-// ErrClosed, and calls that are queued for a slot fail with it. Checks in
-// flight may finish for up to 5 s, so that an answer on its way is not lost. A
-// creation in flight is not broken off. Close returns when the Poller's
-// goroutines have ended and OnStatus and OnEnd were told everything; a second
-// Close waits for the first. The error is always nil.
+// ErrClosed, and calls that are queued for a slot fail with it. Calls in
+// flight may finish for up to 5 s, so that an answer on its way is not lost; a
+// creation of Request is not broken off at all. Close returns when the Poller's
+// goroutines have ended and the callbacks were told everything, or after 8 s
+// when a callback blocks. A second Close waits for the first. The error is nil
+// unless the Poller was not made by NewPoller.
 func (p *Poller) Close() error {
+	s, err := p.inside("close")
+	if err != nil {
+		return err
+	}
+	s.close()
+	return nil
+}
+
+func (p *state) close() {
 	p.mu.Lock()
 	if p.stopped {
 		p.mu.Unlock()
 		<-p.closed
-		return nil
+		return
 	}
 	p.stopped = true
 	for _, e := range p.open {
-		if !e.checking {
-			p.end(e, e.status, errClosed("wait"))
+		if !e.calling {
+			p.settle(e, e.status, errClosed("wait"))
 		}
 	}
 	p.mu.Unlock()
@@ -202,16 +211,26 @@ func (p *Poller) Close() error {
 	p.requests.Close()
 	p.details.Close()
 
-	p.working.Wait()
+	ended := make(chan struct{})
+	go func() {
+		p.working.Wait()
+		close(ended)
+	}()
+	defer time.AfterFunc(drainTime, p.kill).Stop()
+	late := time.NewTimer(closeTime)
+	defer late.Stop()
+	select {
+	case <-ended:
+	case <-late.C:
+	}
+	p.kill()
+	p.mu.Lock()
+	for _, e := range p.kept {
+		p.drop(e)
+	}
+	p.mu.Unlock()
 	close(p.closed)
-	return nil
 }
-
-// Format implements fmt.Formatter: nothing of a Poller is printed.
-func (Poller) Format(f fmt.State, _ rune) { redact.Format(f, "nafath.Poller") }
-
-// LogValue implements slog.LogValuer: nothing of a Poller is logged.
-func (Poller) LogValue() slog.Value { return redact.Value("nafath.Poller") }
 
 func errClosed(op string) *kyckit.Error {
 	return &kyckit.Error{Provider: provider, Op: op, Kind: ErrClosed}

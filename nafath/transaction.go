@@ -1,11 +1,9 @@
 package nafath
 
 import (
-	"fmt"
-	"log/slog"
 	"time"
 
-	"github.com/kyckit/kyckit/internal/redact"
+	"github.com/kyckit/kyckit"
 )
 
 // Transaction is a verification that was started. Its values open and approve
@@ -15,6 +13,7 @@ import (
 // It prints redacted. Its JSON is clear, for storing; Sealer gives an encrypted
 // form.
 type Transaction struct {
+	kyckit.Redacted
 	// TransID identifies the verification. Whoever has it can read the details.
 	TransID string `json:"transId"`
 	// Random is the code to show to this person alone. It is opaque: leading
@@ -25,9 +24,3 @@ type Transaction struct {
 	// CreatedAt is when the provider's answer arrived.
 	CreatedAt time.Time `json:"createdAt"`
 }
-
-// Format implements fmt.Formatter: no field is printed.
-func (Transaction) Format(f fmt.State, _ rune) { redact.Format(f, "nafath.Transaction") }
-
-// LogValue implements slog.LogValuer: no field is logged.
-func (Transaction) LogValue() slog.Value { return redact.Value("nafath.Transaction") }

@@ -1,6 +1,7 @@
 package nafath
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"time"
@@ -14,7 +15,9 @@ import (
 var (
 	// ErrRejected: the person declined.
 	ErrRejected = errors.New("rejected by the person")
-	// ErrExpired: the provider's time ran out.
+	// ErrExpired: the provider's time ran out. When a code in a refused check
+	// decided so, Error.Code has it: "400-034-053" may also mean a wrong
+	// environment.
 	ErrExpired = errors.New("expired")
 	// ErrFailed: the provider reports that it could not carry it out.
 	ErrFailed = errors.New("failed at the provider")
@@ -26,11 +29,22 @@ var (
 	ErrIdentityMismatch = errors.New("the details are not those of the person asked for")
 )
 
+const (
+	// detailTries bounds how often the details of one transaction are asked for,
+	// and detailPause the wait for the next time that the provider may ask for.
+	detailTries = 5
+	detailPause = time.Minute
+
+	// keepDetails is for how long the answer serves those who ask again, and
+	// keepRefusal the same for an error.
+	keepDetails = time.Minute
+	keepRefusal = 15 * time.Second
+)
+
 // Verify runs a whole verification and returns the person, who then is the one
-// that nationalID names. It makes the request in a slot of the tenant's limit,
-// calls show with the transaction, whose Random is to be shown to this person
-// alone, waits, reads the details, and compares their IDNumber and TransID with
-// what was asked. Show runs in the caller's goroutine and may be nil.
+// that nationalID names: it is Request, show and Resume. Show gets the
+// transaction, whose Random is to be shown to this person alone, in the caller's
+// goroutine; it may be nil. When a caller may go away before the end, use Begin.
 //
 // Errors: ErrRejected, ErrExpired, ErrFailed, ErrTimeout, ErrIdentityMismatch,
 // those of Request and Wait, and those of the details call, which is tried up
@@ -46,27 +60,30 @@ func (p *Poller) Verify(ctx context.Context, nationalID string, show func(Transa
 	return p.Resume(ctx, tx)
 }
 
-// Resume goes on with a verification that was begun before: by Request, or by a
-// process that stored the transaction and died. It does what Verify does after
-// show, with the same errors: it waits, reads the details in a slot of the
-// tenant's limit, and compares them with tx. Any number of transactions may be
-// resumed at once. After ErrClosed or the end of ctx nothing is lost: resume the
-// transaction again.
+// Resume is Continue and Verification.Wait: it goes on with a transaction, to
+// the compared details. Any number of transactions may be resumed at once, and
+// any number of callers may resume the same: they share its one details call,
+// whose answer serves for a minute. After ErrClosed or the end of ctx nothing is
+// lost: resume the transaction again.
 func (p *Poller) Resume(ctx context.Context, tx Transaction) (*Details, error) {
-	status, err := p.Wait(ctx, tx)
+	v, err := p.proceed("resume", tx)
 	if err != nil {
 		return nil, err
 	}
-	switch status {
-	case StatusCompleted:
-		tx.NationalID, _ = p.cfg.Client.ids.normalise(tx.NationalID) // Wait has checked it
-		return p.identify(ctx, tx)
+	return v.Wait(ctx)
+}
+
+// outcomeOf is what Verify answers to a final status other than StatusCompleted.
+func outcomeOf(e *entry) *kyckit.Error {
+	switch e.status { //nolint:exhaustive // the others are not final
 	case StatusRejected:
-		return nil, outcome(ErrRejected)
+		return outcome(ErrRejected)
 	case StatusExpired:
-		return nil, outcome(ErrExpired)
+		err := outcome(ErrExpired)
+		err.Code = e.code
+		return err
 	default:
-		return nil, outcome(ErrFailed)
+		return outcome(ErrFailed)
 	}
 }
 
@@ -74,29 +91,61 @@ func outcome(kind error) *kyckit.Error {
 	return &kyckit.Error{Provider: provider, Op: "verify", Kind: kind}
 }
 
-// detailTries bounds how often the details of one person are asked for, and
-// detailPause the wait for the next time that the provider may ask for.
-const (
-	detailTries = 5
-	detailPause = time.Minute
-)
+// identify reads the details of a completed entry and compares them, for all who
+// want them.
+func (p *state) identify(e *entry) {
+	p.keep(e)
+	if !e.held {
+		p.hold(e)
+	}
+	p.publish(e) // completed, and the details are on the way
+	p.working.Go(func() {
+		d, err := p.person(e.tx)
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.finish(e, d, err)
+		if errors.Is(err, ErrClosed) || errors.Is(err, context.Canceled) {
+			p.drop(e)
+			return
+		}
+		p.expire(e)
+	})
+}
 
-// identify reads the details of a completed transaction and makes sure that
-// they are those of the person who was asked.
-func (p *state) identify(ctx context.Context, tx Transaction) (*Details, error) {
+// keep files a settled entry where those who ask again find it.
+func (p *state) keep(e *entry) { p.kept[foldTransID(e.tx.TransID)] = e }
+
+// expire drops a kept entry after a while.
+func (p *state) expire(e *entry) {
+	after := keepDetails
+	if e.outcome != nil {
+		after = keepRefusal
+	}
+	e.expiry = time.AfterFunc(after, func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.drop(e)
+	})
+}
+
+func (p *state) drop(e *entry) {
+	if e.expiry != nil {
+		e.expiry.Stop()
+	}
+	if k := foldTransID(e.tx.TransID); p.kept[k] == e {
+		delete(p.kept, k)
+	}
+}
+
+// person reads the details of a completed transaction, with patience for
+// failures that may pass, and makes sure that they are those of the person who
+// was asked.
+func (p *state) person(tx Transaction) (*Details, error) {
 	pause := poll.NewBackoff(time.Second, 15*time.Second)
 	for try := 1; ; try++ {
-		var d *Details
-		err := p.paced(ctx, p.details, "details", func() (err error) {
-			d, err = p.cfg.Client.details(ctx, tx.TransID, true)
-			return err
-		})
-		if err == nil {
-			id, ok := p.cfg.Client.ids.normalise(d.IDNumber)
-			if !ok || id != tx.NationalID || d.TransID != tx.TransID {
-				return nil, outcome(ErrIdentityMismatch)
-			}
-			return d, nil
+		d, err := p.personOnce(tx)
+		if err == nil || errors.Is(err, ErrIdentityMismatch) {
+			return d, err
 		}
 		if try == detailTries && errors.Is(err, errNobody) {
 			e := outcome(ErrIdentityMismatch)
@@ -108,15 +157,12 @@ func (p *state) identify(ctx context.Context, tx Transaction) (*Details, error) 
 		if errors.As(err, &e) {
 			wait = max(wait, e.RetryAfter)
 		}
-		if try == detailTries || ctx.Err() != nil || !passing(err) || wait > detailPause {
+		if try == detailTries || !passing(err) || wait > detailPause {
 			return nil, err
 		}
 		timer := time.NewTimer(wait)
 		select {
 		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
-			return nil, &kyckit.Error{Provider: provider, Op: "details", Kind: ctx.Err()}
 		case <-p.stop:
 			timer.Stop()
 			return nil, errClosed("details")
@@ -124,9 +170,48 @@ func (p *state) identify(ctx context.Context, tx Transaction) (*Details, error) 
 	}
 }
 
+// personOnce reads the details in a slot of the tenant's limit and compares them.
+func (p *state) personOnce(tx Transaction) (*Details, error) {
+	ticket, err := p.details.Join(p.life, "")
+	if err != nil {
+		return nil, gateError("details", err, nil)
+	}
+	var d *Details
+	err = paced(p.life, p.details, ticket, "details", func() (err error) {
+		d, err = p.cfg.Client.details(p.life, tx.TransID, once)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	id, ok := p.cfg.Client.ids.normalise(d.IDNumber)
+	if !ok || id != tx.NationalID || !sameTransID(d.TransID, tx.TransID) {
+		return nil, outcome(ErrIdentityMismatch)
+	}
+	return d, nil
+}
+
 // passing reports a failure of a read that may pass: no answer, a failing
 // provider, a mangled answer, or details that are not there yet right after
 // the approval.
 func passing(err error) bool {
 	return errors.Is(err, kyckit.ErrUnavailable) || errors.Is(err, kyckit.ErrDecode) || errors.Is(err, kyckit.ErrNotFound)
+}
+
+// clone returns a copy that shares nothing.
+func (d *Details) clone() *Details {
+	if d == nil {
+		return nil
+	}
+	c := *d
+	if d.UserType != nil {
+		t := *d.UserType
+		c.UserType = &t
+	}
+	if d.NationalityCode != nil {
+		n := *d.NationalityCode
+		c.NationalityCode = &n
+	}
+	c.NationalAddress, c.Raw = bytes.Clone(d.NationalAddress), bytes.Clone(d.Raw)
+	return &c
 }

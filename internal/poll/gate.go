@@ -11,59 +11,70 @@ import (
 // ErrClosed is what a closed Gate answers.
 var ErrClosed = errors.New("poll: closed")
 
-// LateError says that a slot lies beyond the caller's deadline.
+// LateError says that a caller gets no slot: it lies beyond the caller's
+// deadline, or too many wait already.
 type LateError struct {
-	// After is when the slot would have come, from now.
+	// After is when to come again, from now: a slot of the budget that nobody
+	// else was told about a short while ago.
 	After time.Duration
+	// Full says that the queue is full.
+	Full bool
 }
 
-func (*LateError) Error() string { return "poll: no slot before the deadline" }
+func (e *LateError) Error() string {
+	if e.Full {
+		return "poll: the queue is full"
+	}
+	return "poll: no slot before the deadline"
+}
 
-// Gate queues callers in front of a Window, first come first served. A caller
-// that leaves the queue takes nothing with it. A Gate is safe for concurrent
-// use.
+// GateConfig says how a Gate works.
+type GateConfig struct {
+	// Now is the clock.
+	Now func() time.Duration
+	// MaxQueue bounds how many may wait; zero means no bound.
+	MaxQueue int
+	// Moved is called without a lock after places in the queue or times of slots
+	// changed, other than by Join; nil is allowed.
+	Moved func()
+}
+
+// Gate queues callers in front of a Window. Owners take turns, and the callers
+// of one owner come in the order in which they joined. A caller that leaves the
+// queue takes nothing with it. A Gate is safe for concurrent use.
 type Gate struct {
-	now func() time.Duration
+	cfg GateConfig
 
-	mu     sync.Mutex
-	window *Window
-	queue  []*turn
-	closed bool
-}
-
-// turn is one caller in the queue.
-type turn struct {
-	poke     chan struct{}
-	deadline time.Duration
-	late     time.Duration // the slot is known to lie beyond the deadline
+	mu       sync.Mutex
+	window   *Window
+	queue    []*Ticket
+	round    uint64          // of the caller that was served last
+	promised []time.Duration // slots that refused callers were told, oldest first
+	closed   bool
 }
 
 // NewGate returns a gate in front of w, which it owns from now on.
-func NewGate(w *Window, now func() time.Duration) *Gate { return &Gate{window: w, now: now} }
+func NewGate(w *Window, cfg GateConfig) *Gate {
+	if cfg.Moved == nil {
+		cfg.Moved = func() {}
+	}
+	return &Gate{cfg: cfg, window: w}
+}
 
-// Enter waits for a slot and takes it. Again puts a caller whose request was
-// refused in front of the queue. The error is the context's, ErrClosed, or a
-// *LateError as soon as the slot is known to lie beyond the deadline.
-func (g *Gate) Enter(ctx context.Context, again bool) (sent time.Duration, err error) {
-	if err := ctx.Err(); err != nil {
-		return 0, err
-	}
-	t := &turn{poke: make(chan struct{}, 1), deadline: never}
-	if d, ok := ctx.Deadline(); ok {
-		t.deadline = g.now() + time.Until(d)
-	}
-	if err := g.join(t, again); err != nil {
-		return 0, err
-	}
+// Enter waits until the ticket is the first and a slot is free, and takes the
+// slot. The error is the context's, ErrClosed, or a *LateError as soon as the
+// slot is known to lie beyond the deadline.
+func (g *Gate) Enter(ctx context.Context, t *Ticket) (sent time.Duration, err error) {
+	defer g.cfg.Moved()
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	for {
-		wait, ok, err := g.try(t)
+		sent, wait, err := g.try(t)
 		if err != nil {
 			return 0, err
 		}
-		if ok {
-			return wait, nil
+		if wait == 0 {
+			return sent, nil
 		}
 		timer.Reset(wait)
 		select {
@@ -78,104 +89,84 @@ func (g *Gate) Enter(ctx context.Context, again bool) (sent time.Duration, err e
 	}
 }
 
-func (g *Gate) join(t *turn, again bool) error {
+// try takes a slot if it is this caller's turn. Otherwise wait is how long
+// nothing will change by itself.
+func (g *Gate) try(t *Ticket) (sent, wait time.Duration, err error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.closed {
-		return ErrClosed
-	}
-	place := len(g.queue)
-	if again {
-		place = 0
-	}
-	if t.deadline != never {
-		now := g.now()
-		if at := g.window.After(now, place+1); at > t.deadline {
-			return &LateError{After: at - now}
-		}
-	}
-	g.queue = slices.Insert(g.queue, place, t)
-	if again {
-		g.tellLate(g.now())
-	}
-	return nil
-}
-
-// try takes the slot if it is this caller's turn; ok says so, and wait is then
-// the time of sending. Otherwise wait is how long to wait at most.
-func (g *Gate) try(t *turn) (wait time.Duration, ok bool, err error) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	now := g.now()
+	now := g.cfg.Now()
 	switch {
+	case t.lost != nil:
+		g.drop(t)
+		return 0, 0, t.lost
 	case g.closed:
 		g.drop(t)
-		return 0, false, ErrClosed
-	case t.late > 0:
-		g.drop(t)
-		return 0, false, &LateError{After: t.late - now}
+		return 0, 0, ErrClosed
 	case g.queue[0] != t:
-		return time.Hour, false, nil
+		return 0, time.Hour, nil
 	}
 	next := g.window.Next(now)
 	if next <= now {
 		g.window.Take(now)
+		g.round = max(g.round, t.round)
 		g.drop(t)
-		return now, true, nil
+		return now, 0, nil
 	}
-	return min(next-now, time.Hour), false, nil
+	return 0, min(next-now, time.Hour), nil
 }
 
 // drop takes a caller out of the queue and lets the next one look.
-func (g *Gate) drop(t *turn) {
+func (g *Gate) drop(t *Ticket) {
 	if i := slices.Index(g.queue, t); i >= 0 {
 		g.queue = slices.Delete(g.queue, i, i+1)
 	}
-	g.pokeFirst()
-}
-
-func (g *Gate) pokeFirst() {
 	if len(g.queue) > 0 {
 		g.queue[0].wake()
-	}
-}
-
-func (t *turn) wake() {
-	select {
-	case t.poke <- struct{}{}:
-	default:
 	}
 }
 
 // Leave reports that the request sent at sent ended. After a 429, limited is
 // set and retryAfter is what it carried.
 func (g *Gate) Leave(sent time.Duration, limited bool, retryAfter time.Duration) {
+	defer g.cfg.Moved()
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	now := g.now()
+	now := g.cfg.Now()
 	g.window.Answered(now)
+	g.window.learnTrip(now - sent)
 	if limited {
 		g.window.Limited(now, sent, retryAfter)
 	} else {
 		g.window.Accepted()
 	}
-	g.tellLate(now)
-	g.pokeFirst()
+	g.changed(now)
 }
 
-// tellLate tells those in the queue whose slot moved beyond their deadline: by
-// a refusal, by an answer that took its time, or by somebody put in front.
-func (g *Gate) tellLate(now time.Duration) {
+// SetLimit changes the requests a minute, and how many may wait.
+func (g *Gate) SetLimit(limit, maxQueue int) {
+	defer g.cfg.Moved()
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	now := g.cfg.Now()
+	g.window.SetLimit(now, limit)
+	g.cfg.MaxQueue = maxQueue
+	g.changed(now)
+}
+
+// changed tells those in the queue whose slot moved beyond their deadline: by a
+// refusal, by an answer that took its time, or by somebody put in front.
+func (g *Gate) changed(now time.Duration) {
 	if len(g.queue) == 0 {
 		return
 	}
 	ahead := g.window.plan(now)
 	for _, t := range g.queue {
-		if at := ahead(); at > t.deadline {
-			t.late = at
+		if at := ahead(); at > t.deadline && t.lost == nil {
+			t.lost = &LateError{After: min(at-now, longestWait)}
 			t.wake()
 		}
 	}
+	g.queue[0].wake()
 }
 
 // Close refuses everybody in the queue and everybody who comes.
@@ -193,5 +184,5 @@ func (g *Gate) Close() {
 func (g *Gate) Stats() (waiting int, rate float64, limited uint64) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return len(g.queue), g.window.Rate(g.now()), g.window.RateLimited()
+	return len(g.queue), g.window.Rate(g.cfg.Now()), g.window.RateLimited()
 }

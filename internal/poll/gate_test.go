@@ -15,8 +15,16 @@ import (
 func inGate(t *testing.T, limit int, f func(t *testing.T, g *Gate)) {
 	synctest.Test(t, func(t *testing.T) {
 		epoch := time.Now()
-		f(t, NewGate(NewWindow(limit, false, false, 0), func() time.Duration { return time.Since(epoch) }))
+		f(t, NewGate(NewWindow(limit, false, false, 0), GateConfig{Now: func() time.Duration { return time.Since(epoch) }}))
 	})
+}
+
+func enter(ctx context.Context, g *Gate) (time.Duration, error) {
+	ticket, err := g.Join(ctx, "")
+	if err != nil {
+		return 0, err
+	}
+	return g.Enter(ctx, ticket)
 }
 
 func TestGateServesInOrder(t *testing.T) {
@@ -27,7 +35,7 @@ func TestGateServesInOrder(t *testing.T) {
 		for i := range 15 {
 			wg.Go(func() {
 				time.Sleep(time.Duration(i) * time.Millisecond)
-				sent, err := g.Enter(t.Context(), false)
+				sent, err := enter(t.Context(), g)
 				assert.NoError(t, err)
 				mu.Lock()
 				order = append(order, i)
@@ -39,42 +47,42 @@ func TestGateServesInOrder(t *testing.T) {
 		for i, got := range order {
 			assert.Equal(t, i, got)
 		}
-		assert.Greater(t, g.now(), 80*sec)
-		assert.Less(t, g.now(), 100*sec)
+		assert.Greater(t, g.cfg.Now(), 80*sec)
+		assert.Less(t, g.cfg.Now(), 100*sec)
 	})
 }
 
 func TestGateRefusesAtOnceWhatComesTooLate(t *testing.T) {
 	inGate(t, 10, func(t *testing.T, g *Gate) {
-		sent, err := g.Enter(t.Context(), false)
+		sent, err := enter(t.Context(), g)
 		require.NoError(t, err)
 		g.Leave(sent, false, 0)
 		ctx, cancel := context.WithTimeout(t.Context(), 3*sec)
 		defer cancel()
-		before := g.now()
-		_, err = g.Enter(ctx, false)
+		before := g.cfg.Now()
+		_, err = enter(ctx, g)
 		var late *LateError
 		require.ErrorAs(t, err, &late)
-		assert.Equal(t, before, g.now(), "without waiting")
+		assert.Equal(t, before, g.cfg.Now(), "without waiting")
 		assert.InDelta(t, 6.1, late.After.Seconds(), 0.1)
 
 		// A deadline that allows for the slot waits for it.
 		ctx, cancel = context.WithTimeout(t.Context(), 7*sec)
 		defer cancel()
-		_, err = g.Enter(ctx, false)
+		_, err = enter(ctx, g)
 		assert.NoError(t, err)
 	})
 }
 
 func TestGateTellsWaitersWhomAPauseMakesLate(t *testing.T) {
 	inGate(t, 10, func(t *testing.T, g *Gate) {
-		sent, err := g.Enter(t.Context(), false)
+		sent, err := enter(t.Context(), g)
 		require.NoError(t, err)
 		ctx, cancel := context.WithTimeout(t.Context(), 20*sec)
 		defer cancel()
 		got := make(chan error, 1)
 		go func() {
-			_, err := g.Enter(ctx, false)
+			_, err := enter(ctx, g)
 			got <- err
 		}()
 		synctest.Wait()
@@ -82,21 +90,21 @@ func TestGateTellsWaitersWhomAPauseMakesLate(t *testing.T) {
 		g.Leave(sent, true, 90*sec)
 		var late *LateError
 		require.ErrorAs(t, <-got, &late)
-		assert.Equal(t, sec, g.now())
+		assert.Equal(t, sec, g.cfg.Now())
 		assert.InDelta(t, 90, late.After.Seconds(), 1)
 	})
 }
 
 func TestGateLeavesNothingBehindForThoseWhoGiveUp(t *testing.T) {
 	inGate(t, 10, func(t *testing.T, g *Gate) {
-		sent, err := g.Enter(t.Context(), false)
+		sent, err := enter(t.Context(), g)
 		require.NoError(t, err)
 		g.Leave(sent, false, 0)
 		ctx, cancel := context.WithCancel(t.Context())
 		var wg sync.WaitGroup
 		for range 50 {
 			wg.Go(func() {
-				_, err := g.Enter(ctx, false)
+				_, err := enter(ctx, g)
 				assert.ErrorIs(t, err, context.Canceled)
 			})
 		}
@@ -105,23 +113,26 @@ func TestGateLeavesNothingBehindForThoseWhoGiveUp(t *testing.T) {
 		assert.Equal(t, 50, waiting)
 		cancel()
 		wg.Wait()
-		_, err = g.Enter(t.Context(), false)
+		_, err = enter(t.Context(), g)
 		require.NoError(t, err)
-		assert.Less(t, g.now(), 7*sec, "their slots were not spent")
-		_, err = g.Enter(ctx, false)
+		assert.Less(t, g.cfg.Now(), 7*sec, "their slots were not spent")
+		_, err = enter(ctx, g)
 		assert.ErrorIs(t, err, context.Canceled)
 	})
 }
 
 func TestGatePutsARefusedCallerInFront(t *testing.T) {
 	inGate(t, 10, func(t *testing.T, g *Gate) {
-		sent, err := g.Enter(t.Context(), false)
+		first, err := g.Join(t.Context(), "")
+		require.NoError(t, err)
+		sent, err := g.Enter(t.Context(), first)
 		require.NoError(t, err)
 		done := make(chan string, 2)
-		go func() { _, _ = g.Enter(t.Context(), false); done <- "new" }()
+		go func() { _, _ = enter(t.Context(), g); done <- "new" }()
 		synctest.Wait()
 		g.Leave(sent, true, 0)
-		go func() { _, _ = g.Enter(t.Context(), true); done <- "again" }()
+		require.NoError(t, g.Again(first))
+		go func() { _, _ = g.Enter(t.Context(), first); done <- "again" }()
 		assert.Equal(t, "again", <-done)
 		assert.Equal(t, "new", <-done)
 	})
@@ -129,18 +140,18 @@ func TestGatePutsARefusedCallerInFront(t *testing.T) {
 
 func TestGateCloses(t *testing.T) {
 	inGate(t, 1, func(t *testing.T, g *Gate) {
-		sent, err := g.Enter(t.Context(), false)
+		sent, err := enter(t.Context(), g)
 		require.NoError(t, err)
 		got := make(chan error, 2)
 		for range 2 {
-			go func() { _, err := g.Enter(t.Context(), false); got <- err }()
+			go func() { _, err := enter(t.Context(), g); got <- err }()
 		}
 		synctest.Wait()
 		g.Close()
 		require.ErrorIs(t, <-got, ErrClosed)
 		require.ErrorIs(t, <-got, ErrClosed)
 		g.Leave(sent, false, 0) // a request in flight still reports
-		_, err = g.Enter(t.Context(), false)
+		_, err = enter(t.Context(), g)
 		assert.True(t, errors.Is(err, ErrClosed))
 	})
 }

@@ -85,7 +85,7 @@ type Scheduler[T any] struct {
 
 	checks  uint64
 	delay   float64 // moving average of the delay of noticing an end, seconds
-	noticed bool
+	noticed int
 }
 
 // NewScheduler returns a Scheduler without items. The first check is one step
@@ -251,11 +251,8 @@ func (s *Scheduler[T]) learnDelay(e *slot[T], sent time.Duration) {
 	if weight <= 0 {
 		return
 	}
-	if !s.noticed {
-		s.noticed, s.delay = true, sum/weight
-		return
-	}
-	s.delay += (sum/weight - s.delay) / 32
+	s.noticed = min(s.noticed+1, 32) // the plain mean of the first 32
+	s.delay += (sum/weight - s.delay) / float64(s.noticed)
 }
 
 // Stats is a snapshot of a Scheduler.

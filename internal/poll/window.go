@@ -17,6 +17,10 @@ const (
 	// crashed predecessor may still count and their times are unknown.
 	freshMargin = time.Second
 
+	// atOnce is the part of a limit that is not spent evenly that needs no pace
+	// at all, so that a few callers who come together need not wait.
+	atOnce = 0.25
+
 	// catchUp is how much lateness of a timer the pace makes up for.
 	catchUp = 50 * time.Millisecond
 
@@ -47,6 +51,7 @@ type Window struct {
 	// even paces all requests evenly. Otherwise the pace tightens as the
 	// window fills, so that a few callers at once need not wait.
 	even bool
+	trip time.Duration // from sending to answer, as a moving average
 
 	answered []time.Duration // ring of answer times, oldest at head
 	head, n  int
@@ -93,7 +98,8 @@ func (w *Window) step(now time.Duration) time.Duration {
 	}
 	step := float64(minute) / w.rate
 	if !w.even && !fresh {
-		step *= min(1, float64(w.n+w.flight)/w.rate)
+		fill := float64(w.n+w.flight) / w.rate
+		step *= min(1, max(0, fill-atOnce)/(1-atOnce))
 	}
 	return time.Duration(step)
 }
@@ -171,7 +177,7 @@ func (w *Window) Rate(now time.Duration) float64 {
 func (w *Window) RateLimited() uint64 { return w.limited }
 
 // After returns when the k-th request from now could be sent, k = 1 being the
-// next, if every request were answered at once.
+// next, if every request were answered after the usual time.
 func (w *Window) After(now time.Duration, k int) time.Duration {
 	next := w.plan(now)
 	for range k - 1 {
@@ -181,18 +187,18 @@ func (w *Window) After(now time.Duration, k int) time.Duration {
 }
 
 // plan returns a function that yields the times of the next requests, if every
-// request were answered at once. It works on a copy.
+// request were answered after the usual time. It works on a copy.
 func (w *Window) plan(now time.Duration) func() time.Duration {
 	c := *w
 	c.answered = append([]time.Duration(nil), w.answered...)
 	for c.flight > 0 {
-		c.Answered(now)
+		c.Answered(now + c.trip)
 	}
 	t := now
 	return func() time.Duration {
 		t = max(t, c.Next(t))
 		c.Take(t)
-		c.Answered(t)
+		c.Answered(t + c.trip)
 		return t
 	}
 }

@@ -30,7 +30,7 @@ func TestRequestsArePacedWithout429s(t *testing.T) {
 				var wg sync.WaitGroup
 				for i := range 40 {
 					wg.Go(func() {
-						_, err := tt.poller.Request(t.Context(), person(i))
+						_, err := tt.poller.Request(t.Context(), person(100+i))
 						assert.NoError(t, err)
 					})
 				}
@@ -50,7 +50,7 @@ func TestRequestFailsAtOnceWhenItsSlotComesTooLate(t *testing.T) {
 		start := time.Now()
 		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 		defer cancel()
-		_, err = tt.poller.Request(ctx, citizen)
+		_, err = tt.poller.Request(ctx, person(1))
 		require.ErrorIs(t, err, kyckit.ErrRateLimited)
 		assert.Equal(t, start, time.Now())
 		var e *kyckit.Error
@@ -100,7 +100,7 @@ func TestRequestCancelledInTheQueueSendsNothing(t *testing.T) {
 		require.NoError(t, err)
 		ctx, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(time.Second, cancel)
-		_, err = tt.poller.Request(ctx, citizen)
+		_, err = tt.poller.Request(ctx, person(1))
 		require.ErrorIs(t, err, context.Canceled)
 		assert.NotErrorIs(t, err, kyckit.ErrOutcomeUnknown)
 		assert.Equal(t, 1, tt.Count("request"))
@@ -178,14 +178,17 @@ func TestPitfall3AnOpenTransactionIsNotHandedToASecondCaller(t *testing.T) {
 		tt.Fail("request", 0, kyctest.Fault{Status: 200, Body: body})
 		_, err := tt.poller.Request(t.Context(), citizen)
 		require.NoError(t, err)
-		tx, err := tt.poller.Request(t.Context(), citizen)
+		tx, err := tt.poller.Request(t.Context(), person(1))
 		require.ErrorIs(t, err, kyckit.ErrConflict)
 		assert.Empty(t, tx)
+		tx, err = tt.poller.Request(t.Context(), citizen)
+		require.ErrorIs(t, err, kyckit.ErrConflict)
+		assert.Empty(t, tx)
+		assert.Equal(t, 2, tt.Count("request"), "the person's own second request is refused before it is sent")
 	})
 	inTenant(t, nafathtest.Config{OneOpen: true}, nil, func(t *testing.T, tt tenant) {
+		tt.create(t, citizen) // by another process
 		_, err := tt.poller.Request(t.Context(), citizen)
-		require.NoError(t, err)
-		_, err = tt.poller.Request(t.Context(), citizen)
 		require.ErrorIs(t, err, kyckit.ErrConflict)
 		assert.Equal(t, 2, tt.Count("request"), "code 400-034-050 is not retried")
 	})

@@ -2,7 +2,6 @@ package nafath_test
 
 import (
 	"context"
-	"iter"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -11,68 +10,10 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/kyckit/kyckit"
-	"github.com/kyckit/kyckit/kyctest"
 	"github.com/kyckit/kyckit/nafath"
 	"github.com/kyckit/kyckit/nafath/nafathtest"
 	"github.com/kyckit/kyckit/webhook"
 )
-
-func TestWatchFollowsAVerification(t *testing.T) {
-	inTenant(t, nafathtest.Config{}, nil, func(t *testing.T, tt tenant) {
-		tx := tt.create(t, citizen)
-		tt.Fail("status", 2, kyctest.Fault{Status: 503})
-		time.AfterFunc(11*time.Second, func() { assert.NoError(t, tt.Approve(tx.TransID, tx.Random)) })
-		var states []nafath.Progress
-		for state, err := range tt.poller.Watch(t.Context(), tx) {
-			require.NoError(t, err)
-			states = append(states, state)
-		}
-		assert.Equal(t, nafath.Progress{}, states[0], "the present state comes at once")
-		assert.Equal(t, nafath.StatusWaiting, states[1].Status)
-		assert.ErrorIs(t, states[2].Failure, kyckit.ErrUnavailable)
-		assert.Equal(t, nafath.StatusWaiting, states[2].Status, "a failed check changes nothing")
-		last := states[len(states)-1]
-		assert.True(t, last.Done)
-		assert.Equal(t, nafath.StatusCompleted, last.Status)
-		assert.Equal(t, last.Checks, tt.Count("status"))
-		assert.WithinDuration(t, time.Now(), last.LastCheck, 0)
-
-		for state, err := range tt.poller.Watch(t.Context(), tx) { // over: one state
-			require.NoError(t, err)
-			assert.Equal(t, nafath.Progress{Status: nafath.StatusCompleted, Done: true}, state)
-		}
-	})
-}
-
-func TestWatchEnds(t *testing.T) {
-	inTenant(t, nafathtest.Config{}, nil, func(t *testing.T, tt tenant) {
-		tx := tt.create(t, citizen)
-		next, stop := iter.Pull2(tt.poller.Watch(t.Context(), tx))
-		_, err, ok := next()
-		require.True(t, ok)
-		require.NoError(t, err)
-		stop() // a reader may leave early
-		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
-		defer cancel()
-		var last nafath.Progress
-		for last, err = range tt.poller.Watch(ctx, tx) {
-			time.Sleep(time.Second) // slow readers miss states, not the end
-		}
-		require.ErrorIs(t, err, context.DeadlineExceeded)
-		assert.True(t, last.Done)
-
-		go func() { time.Sleep(3 * time.Second); _ = tt.poller.Close() }()
-		for last, err = range tt.poller.Watch(t.Context(), tx) {
-			_ = last
-		}
-		require.ErrorIs(t, err, nafath.ErrClosed)
-		for last, err = range tt.poller.Watch(t.Context(), tx) {
-			assert.True(t, last.Done)
-		}
-		require.ErrorIs(t, err, nafath.ErrClosed)
-	})
-}
 
 func TestASlowCallbackDelaysNoCheck(t *testing.T) {
 	release := make(chan struct{})

@@ -253,9 +253,19 @@ func TestPitfall4UpstreamCodesEndTheVerificationAsExpired(t *testing.T) {
 	} {
 		inTenant(t, nafathtest.Config{}, nil, func(t *testing.T, tt tenant) {
 			tt.Fail("status", 0, fault)
+			start := time.Now()
 			_, err := tt.poller.Verify(t.Context(), citizen, nil)
 			require.ErrorIs(t, err, nafath.ErrExpired)
-			assert.Equal(t, 1, tt.Count("status"))
+			var e *kyckit.Error
+			require.ErrorAs(t, err, &e)
+			assert.Contains(t, fault.Body, e.Code)
+			assert.NotEmpty(t, e.Code, "a wrong environment does not look like a slow person")
+			if e.Code == "400-034-051" {
+				assert.Equal(t, 1, tt.Count("status"))
+			} else {
+				assert.GreaterOrEqual(t, time.Since(start), 30*time.Second, "a replica may lag")
+			}
+			assert.Equal(t, 1, tt.Count("details"), "who approved is not told otherwise")
 		})
 	}
 	inTenant(t, nafathtest.Config{}, nil, func(t *testing.T, tt tenant) {

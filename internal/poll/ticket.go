@@ -1,0 +1,154 @@
+package poll
+
+import (
+	"context"
+	"slices"
+	"time"
+)
+
+const (
+	// longestWait bounds what refused callers are told to wait.
+	longestWait = 2 * time.Hour
+
+	// promiseMinutes is for how many minutes ahead refused callers are told
+	// slots of their own. Who refuses to wait again and again moves nobody's
+	// slot further than that.
+	promiseMinutes = 10
+	maxPromises    = 1024
+)
+
+// Ticket is a caller's place in the queue of a Gate.
+type Ticket struct {
+	owner    string
+	round    uint64 // the turn of its owner in which it is served
+	deadline time.Duration
+	lost     error         // why it lost its place
+	poke     chan struct{} // it may be served, or has lost its place
+}
+
+func (t *Ticket) wake() {
+	select {
+	case t.poke <- struct{}{}:
+	default:
+	}
+}
+
+// Join puts a caller into the queue, to be followed by Enter. Of each owner one
+// caller is served before any owner's second. When the queue is full, a
+// caller of an owner with fewer places takes the last place of the owner who has
+// most. The error is the context's, ErrClosed, or a *LateError when the slot
+// lies beyond the context's deadline or the queue is full.
+func (g *Gate) Join(ctx context.Context, owner string) (*Ticket, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	now := g.cfg.Now()
+	t := &Ticket{owner: owner, round: g.round, deadline: never, poke: make(chan struct{}, 1)}
+	if d, ok := ctx.Deadline(); ok {
+		t.deadline = now + time.Until(d)
+	}
+	if g.closed {
+		return nil, ErrClosed
+	}
+	if g.cfg.MaxQueue > 0 && len(g.queue) >= g.cfg.MaxQueue && !g.makeRoom(now, owner) {
+		return nil, &LateError{After: g.promise(now), Full: true}
+	}
+	if err := g.insert(now, t, g.placeOf(t)); err != nil {
+		return nil, err
+	}
+	return t, nil
+}
+
+// Again puts a caller whose request was refused in front of those who have not
+// asked yet, to be followed by Enter. The errors are those of Join.
+func (g *Gate) Again(t *Ticket) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.closed {
+		return ErrClosed
+	}
+	t.round, t.lost = g.round, nil
+	return g.insert(g.cfg.Now(), t, 0)
+}
+
+// insert puts a caller at a place, unless its slot lies beyond its deadline.
+func (g *Gate) insert(now time.Duration, t *Ticket, place int) error {
+	if t.deadline != never && g.window.After(now, place+1) > t.deadline {
+		return &LateError{After: g.promise(now)}
+	}
+	g.queue = slices.Insert(g.queue, place, t)
+	if place < len(g.queue)-1 {
+		g.changed(now)
+	}
+	return nil
+}
+
+// placeOf finds a newcomer's place: behind all callers of earlier rounds and of
+// its own, its round being the first in which its owner has no place yet.
+func (g *Gate) placeOf(t *Ticket) int {
+	for _, other := range g.queue {
+		if other.owner == t.owner && other.round >= t.round {
+			t.round = other.round + 1
+		}
+	}
+	place, _ := slices.BinarySearchFunc(g.queue, t.round, func(other *Ticket, round uint64) int {
+		if other.round <= round {
+			return -1
+		}
+		return 1
+	})
+	return place
+}
+
+// makeRoom ends the last caller of the owner who has most places, if a newcomer
+// of owner has fewer.
+func (g *Gate) makeRoom(now time.Duration, owner string) bool {
+	places, most := map[string]int{}, 0
+	for _, t := range g.queue {
+		if t.lost == nil {
+			places[t.owner]++
+			most = max(most, places[t.owner])
+		}
+	}
+	if places[owner]+1 >= most {
+		return false
+	}
+	for i, t := range slices.Backward(g.queue) {
+		if t.lost == nil && places[t.owner] == most {
+			t.lost = &LateError{After: g.promise(now), Full: true}
+			g.queue = slices.Delete(g.queue, i, i+1)
+			t.wake()
+			return true
+		}
+	}
+	return false
+}
+
+// promise returns how long a refused caller should wait: until a slot that comes
+// after those of the queue and those that others were told.
+func (g *Gate) promise(now time.Duration) time.Duration {
+	g.promised = slices.DeleteFunc(g.promised, func(at time.Duration) bool { return at <= now })
+	if len(g.promised) >= min(maxPromises, max(1, promiseMinutes*int(g.window.limit))) {
+		g.promised = g.promised[:0]
+	}
+	at := g.window.After(now, len(g.queue)+len(g.promised)+1)
+	g.promised = append(g.promised, at)
+	return min(at-now, longestWait)
+}
+
+// Places tells of everybody in the queue: the place, 1 being the next, and how
+// long it will take until the slot comes.
+func (g *Gate) Places(tell func(t *Ticket, place int, wait time.Duration)) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if len(g.queue) == 0 {
+		return
+	}
+	now := g.cfg.Now()
+	ahead := g.window.plan(now)
+	for i, t := range g.queue {
+		tell(t, i+1, max(0, ahead()-now))
+	}
+}

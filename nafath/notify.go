@@ -1,0 +1,71 @@
+package nafath
+
+import (
+	"context"
+
+	"github.com/kyckit/kyckit/webhook"
+)
+
+// Notify says that the transaction may have changed, for example because an
+// authenticated webhook says so. It asks for a check soon and proves nothing:
+// one transaction is checked for hints at most once in 5 s, hints use at most
+// a quarter of the limit, and unknown ids cost nothing. It never blocks.
+func (p *Poller) Notify(transID string) {
+	s, err := p.inside("notify")
+	if err != nil {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	k := foldTransID(transID)
+	if e := s.open[k]; e != nil {
+		if s.sched.Hint(e.item) {
+			s.kick()
+		}
+		return
+	}
+	r, ok := s.memory.get(k)
+	if !ok {
+		s.strays++
+		return
+	}
+	if r.unannounced {
+		s.sched.LateHint(s.now(), r.at)
+		r.unannounced = false
+		s.memory.records[k] = r
+	}
+}
+
+// Knows reports whether this Poller watches the transaction or remembers its
+// end. Where several processes share a tenant, ask it about each webhook: what is
+// unknown here is for another process to hear of.
+func (p *Poller) Knows(transID string) bool {
+	s, err := p.inside("knows")
+	if err != nil {
+		return false
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	k := foldTransID(transID)
+	_, ended := s.memory.get(k)
+	return ended || s.open[k] != nil || s.kept[k] != nil
+}
+
+// HandleWebhook is a webhook.HandlerConfig.Handle: it takes an authenticated
+// delivery as a hint for Notify and returns at once. Types other than
+// EventVerificationCompleted are accepted and ignored. A body that is no event
+// is refused with webhook.ErrMalformed, which the handler answers with 400, so
+// that the sender does not try again for nothing.
+//
+// A Poller knows its own verifications alone: where several processes share a
+// tenant, have each of them hear of the event, or pass on what Knows denies.
+func (p *Poller) HandleWebhook(_ context.Context, d *webhook.Delivery) error {
+	event, err := ParseEvent(d.Body)
+	if err != nil {
+		return err
+	}
+	if event.Type == EventVerificationCompleted {
+		p.Notify(event.TransID)
+	}
+	return nil
+}

@@ -1,0 +1,433 @@
+package nafath_test
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/kyckit/kyckit"
+	"github.com/kyckit/kyckit/kyctest"
+	"github.com/kyckit/kyckit/nafath"
+	"github.com/kyckit/kyckit/nafath/nafathtest"
+)
+
+// begin begins and fails the test on an error.
+func (tt tenant) begin(t *testing.T, nationalID string) *nafath.Verification {
+	t.Helper()
+	v, err := tt.poller.Begin(nationalID)
+	require.NoError(t, err)
+	return v
+}
+
+// reach reads updates up to a stage.
+func reach(t *testing.T, updates <-chan nafath.Update, stage nafath.Stage) nafath.Update {
+	t.Helper()
+	for u := range updates {
+		if u.Stage == stage {
+			return u
+		}
+	}
+	require.FailNow(t, "the updates ended before", stage)
+	return nafath.Update{}
+}
+
+func TestBeginTellsEveryStage(t *testing.T) {
+	inTenant(t, nafathtest.Config{}, nil, func(t *testing.T, tt tenant) {
+		tt.begin(t, person(1))
+		synctest.Wait()
+		start := time.Now()
+		v := tt.begin(t, citizen)
+		assert.Equal(t, start, time.Now(), "at once")
+		var seen []string
+		for u := range v.Updates(t.Context()) {
+			switch u.Stage {
+			case nafath.StageQueued:
+				assert.Empty(t, u.Transaction)
+				seen = append(seen, fmt.Sprintf("queued %d %.0fs", u.Place, u.ETA.Seconds()))
+			case nafath.StageOpen:
+				assert.Equal(t, citizen, u.Transaction.NationalID)
+				assert.NotEmpty(t, u.Transaction.Random)
+				seen = append(seen, "open "+string(u.Status))
+				if u.Status == "" {
+					time.AfterFunc(20*time.Second, func() { assert.NoError(t, tt.Approve(u.Transaction.TransID, u.Transaction.Random)) })
+				}
+			case nafath.StageDone:
+				require.NoError(t, u.Err)
+				assert.Equal(t, citizen, u.Details.IDNumber)
+				assert.Equal(t, u.Transaction.TransID, u.Details.TransID)
+				seen = append(seen, "done "+string(u.Status))
+			}
+		}
+		assert.Equal(t, []string{"queued 1 6s", "queued 0 0s", "open ", "open WAITING", "open COMPLETED", "done COMPLETED"}, seen)
+		d, err := v.Wait(t.Context())
+		require.NoError(t, err)
+		assert.Equal(t, citizen, d.IDNumber)
+		last := reach(t, v.Updates(t.Context()), nafath.StageDone)
+		assert.NotNil(t, last.Details, "who comes late gets the outcome at once")
+	})
+}
+
+// The first trap of a page: the request that began it ends while the creation is
+// in flight.
+func TestTheEndOfARequestLosesNoCode(t *testing.T) {
+	inTenant(t, nafathtest.Config{}, nil, func(t *testing.T, tt tenant) {
+		tt.Fail("request", 0, kyctest.Fault{Delay: 10 * time.Second})
+		v := tt.begin(t, citizen)
+		page, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		updates := v.Updates(page)
+		assert.Equal(t, nafath.StageQueued, (<-updates).Stage)
+		_, err := v.Wait(page)
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		synctest.Wait()
+		for range updates { //nolint:revive // read to its end, which the end of the page brings
+		}
+
+		again := v.Updates(t.Context()) // the page comes back
+		u := reach(t, again, nafath.StageOpen)
+		require.NoError(t, tt.Approve(u.Transaction.TransID, u.Transaction.Random))
+		assert.NoError(t, reach(t, again, nafath.StageDone).Err)
+		assert.Equal(t, 1, tt.Count("request"))
+	})
+}
+
+// The second trap: a double click.
+func TestADoubleClickPromptsOnce(t *testing.T) {
+	inTenant(t, nafathtest.Config{}, nil, func(t *testing.T, tt tenant) {
+		tt.begin(t, person(1)) // takes the first slot
+		v := tt.begin(t, citizen)
+		for range 2 { // queued, in flight and open
+			for _, spelling := range []string{citizen, "١٠٠٠٠٠٠٠٠٨", " 1000-000-008\u200f"} {
+				_, err := tt.poller.Begin(spelling)
+				require.ErrorIs(t, err, kyckit.ErrConflict)
+				_, err = tt.poller.BeginAs("somebody else", spelling)
+				require.ErrorIs(t, err, kyckit.ErrConflict)
+				_, err = tt.poller.Request(t.Context(), spelling)
+				require.ErrorIs(t, err, kyckit.ErrConflict)
+			}
+			time.Sleep(10 * time.Second)
+		}
+		assert.Equal(t, 2, tt.Count("request"))
+		u := reach(t, v.Updates(t.Context()), nafath.StageOpen)
+		require.NoError(t, tt.Reject(u.Transaction.TransID))
+		_, err := v.Wait(t.Context())
+		require.ErrorIs(t, err, nafath.ErrRejected)
+		tt.begin(t, citizen)
+	})
+}
+
+func TestAPersonMayBeginAgainAfterEveryEnd(t *testing.T) {
+	for name, c := range map[string]struct {
+		fault kyctest.Fault
+		act   func(tenant, nafath.Transaction) error
+		want  error
+	}{
+		"outcome unknown": {fault: kyctest.Fault{LoseAnswer: true}, want: kyckit.ErrOutcomeUnknown},
+		"unavailable":     {fault: kyctest.Fault{Status: 403}, want: kyckit.ErrForbidden},
+		"timeout":         {want: nafath.ErrTimeout},
+		"expired":         {act: func(tt tenant, tx nafath.Transaction) error { return tt.Expire(tx.TransID) }, want: nafath.ErrExpired},
+		"failed":          {act: func(tt tenant, tx nafath.Transaction) error { return tt.Break(tx.TransID) }, want: nafath.ErrFailed},
+		"approved":        {act: func(tt tenant, tx nafath.Transaction) error { return tt.Approve(tx.TransID, tx.Random) }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inTenant(t, nafathtest.Config{Lifetime: time.Hour}, nil, func(t *testing.T, tt tenant) {
+				broken := c.fault.LoseAnswer || c.fault.Status > 0
+				if broken {
+					tt.Fail("request", 1, c.fault)
+				}
+				v := tt.begin(t, citizen)
+				if !broken && c.act != nil {
+					assert.NoError(t, c.act(tt, reach(t, v.Updates(t.Context()), nafath.StageOpen).Transaction))
+				}
+				d, err := v.Wait(t.Context())
+				if c.want != nil {
+					require.ErrorIs(t, err, c.want)
+					assert.Nil(t, d)
+				} else {
+					require.NoError(t, err)
+				}
+				u := reach(t, v.Updates(t.Context()), nafath.StageDone)
+				assert.Equal(t, err, u.Err)
+				before := tt.Count("request")
+				again := tt.begin(t, citizen)
+				reach(t, again.Updates(t.Context()), nafath.StageOpen)
+				assert.Equal(t, before+1, tt.Count("request"))
+			})
+		})
+	}
+}
+
+// The third trap: everybody who follows asks for the details.
+func TestAnyNumberOfFollowersCostOneDetailsCall(t *testing.T) {
+	inTenant(t, nafathtest.Config{}, nil, func(t *testing.T, tt tenant) {
+		v := tt.begin(t, citizen)
+		tx := reach(t, v.Updates(t.Context()), nafath.StageOpen).Transaction
+		time.AfterFunc(10*time.Second, func() { assert.NoError(t, tt.Approve(tx.TransID, tx.Random)) })
+		var wg sync.WaitGroup
+		var mu sync.Mutex
+		distinct := map[*nafath.Details]bool{}
+		note := func(d *nafath.Details) {
+			mu.Lock()
+			defer mu.Unlock()
+			distinct[d] = true
+		}
+		for i := range 90 {
+			wg.Go(func() {
+				var d *nafath.Details
+				var err error
+				switch i % 3 {
+				case 0:
+					d, err = v.Wait(t.Context())
+				case 1:
+					u := reach(t, v.Updates(t.Context()), nafath.StageDone)
+					d, err = u.Details, u.Err
+				case 2:
+					d, err = tt.poller.Resume(t.Context(), tx)
+				}
+				assert.NoError(t, err)
+				assert.Equal(t, citizen, d.IDNumber)
+				note(d)
+			})
+		}
+		wg.Wait()
+		assert.Len(t, distinct, 90, "nobody can change what others hold")
+		assert.Equal(t, 1, tt.Count("details"))
+	})
+}
+
+// A verified person who reloads the page takes nothing from others.
+func TestReloadsShareOneDetailsCallAMinute(t *testing.T) {
+	inTenant(t, nafathtest.Config{Limits: nafath.Limits{Requests: -1}}, nil, func(t *testing.T, tt tenant) {
+		tx := tt.create(t, citizen)
+		require.NoError(t, tt.Approve(tx.TransID, tx.Random))
+		stop := time.Now().Add(10 * time.Minute)
+		go func() {
+			for time.Now().Before(stop) {
+				_, err := tt.poller.Resume(t.Context(), tx)
+				assert.NoError(t, err)
+				time.Sleep(500 * time.Millisecond)
+			}
+		}()
+		var wg sync.WaitGroup
+		for i := range 75 {
+			other := tt.create(t, person(100+i))
+			require.NoError(t, tt.Approve(other.TransID, other.Random))
+			wg.Go(func() {
+				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+				defer cancel()
+				_, err := tt.poller.Resume(ctx, other)
+				assert.NoError(t, err)
+			})
+			time.Sleep(8 * time.Second)
+		}
+		wg.Wait()
+		synctest.Wait()
+		assert.LessOrEqual(t, tt.Count("details"), 75+11)
+		assert.Zero(t, tt.Limited("details"))
+	})
+	// An answer that is an error serves for a shorter while.
+	inTenant(t, nafathtest.Config{}, nil, func(t *testing.T, tt tenant) {
+		tx := tt.create(t, citizen)
+		require.NoError(t, tt.Approve(tx.TransID, tx.Random))
+		tt.Fail("details", 1, kyctest.Fault{Status: 403})
+		for range 3 {
+			_, err := tt.poller.Resume(t.Context(), tx)
+			require.ErrorIs(t, err, kyckit.ErrForbidden)
+		}
+		assert.Equal(t, 1, tt.Count("details"))
+		time.Sleep(16 * time.Second)
+		_, err := tt.poller.Resume(t.Context(), tx)
+		require.NoError(t, err)
+	})
+}
+
+// The fourth trap: a reader that is slow, or gone.
+func TestASlowReaderMissesNoEndAndDelaysNobody(t *testing.T) {
+	inTenant(t, nafathtest.Config{}, nil, func(t *testing.T, tt tenant) {
+		v := tt.begin(t, citizen)
+		never := v.Updates(t.Context()) // nobody reads
+		slow := v.Updates(t.Context())
+		tx := reach(t, v.Updates(t.Context()), nafath.StageOpen).Transaction
+		require.NoError(t, tt.Approve(tx.TransID, tx.Random))
+		_, err := v.Wait(t.Context())
+		require.NoError(t, err)
+		var got []nafath.Stage
+		for u := range slow {
+			got = append(got, u.Stage)
+		}
+		assert.Equal(t, []nafath.Stage{nafath.StageDone}, got)
+		_ = never // the bubble fails if a goroutine is left
+	})
+}
+
+func TestUpdatesEndWithTheirContextAndWithClose(t *testing.T) {
+	inTenant(t, nafathtest.Config{}, nil, func(t *testing.T, tt tenant) {
+		open, queued := tt.begin(t, citizen), tt.begin(t, person(1))
+		tx := reach(t, open.Updates(t.Context()), nafath.StageOpen).Transaction
+		ctx, cancel := context.WithCancel(t.Context())
+		left := open.Updates(ctx)
+		cancel()
+		synctest.Wait()
+		for u := range left {
+			assert.NotEqual(t, nafath.StageDone, u.Stage)
+		}
+		stays := open.Updates(t.Context())
+		require.NoError(t, tt.poller.Close())
+		u := reach(t, stays, nafath.StageDone)
+		require.ErrorIs(t, u.Err, nafath.ErrClosed)
+		assert.Equal(t, tx, u.Transaction, "to be continued by the next process")
+		_, err := queued.Wait(t.Context())
+		require.ErrorIs(t, err, nafath.ErrClosed)
+		assert.Equal(t, 1, tt.Count("request"))
+		_, err = tt.poller.Begin(person(2))
+		require.ErrorIs(t, err, nafath.ErrClosed)
+		_, err = tt.poller.Continue(tx)
+		require.ErrorIs(t, err, nafath.ErrClosed)
+	})
+}
+
+func TestACreationInFlightAtCloseIsNotLost(t *testing.T) {
+	for name, c := range map[string]struct {
+		delay time.Duration
+		want  error
+	}{
+		"its answer comes":       {delay: 2 * time.Second, want: nafath.ErrClosed},
+		"its answer is too late": {delay: 20 * time.Second, want: kyckit.ErrOutcomeUnknown},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inTenant(t, nafathtest.Config{}, nil, func(t *testing.T, tt tenant) {
+				tt.Fail("request", 0, kyctest.Fault{Delay: c.delay})
+				v := tt.begin(t, citizen)
+				updates := v.Updates(t.Context())
+				time.Sleep(time.Second)
+				start := time.Now()
+				require.NoError(t, tt.poller.Close())
+				assert.LessOrEqual(t, time.Since(start), 9*time.Second)
+				u := reach(t, updates, nafath.StageDone)
+				require.ErrorIs(t, u.Err, c.want)
+				assert.Equal(t, c.want == nafath.ErrClosed, u.Transaction.Random != "")
+			})
+		})
+	}
+}
+
+func TestContinueFinishesWhatAnotherProcessBegan(t *testing.T) {
+	inTenant(t, nafathtest.Config{}, nil, func(t *testing.T, tt tenant) {
+		tx := tt.create(t, citizen)
+		v, err := tt.poller.Continue(tx)
+		require.NoError(t, err)
+		_, err = tt.poller.Begin(citizen)
+		require.ErrorIs(t, err, kyckit.ErrConflict, "one open verification a person")
+		guess := tx
+		guess.Random += "1"
+		_, err = tt.poller.Continue(guess)
+		require.ErrorIs(t, err, kyckit.ErrInvalid)
+		time.AfterFunc(10*time.Second, func() { assert.NoError(t, tt.Approve(tx.TransID, tx.Random)) })
+		assert.NoError(t, reach(t, v.Updates(t.Context()), nafath.StageDone).Err)
+
+		time.Sleep(5 * time.Minute) // from memory, but for the details
+		v, err = tt.poller.Continue(tx)
+		require.NoError(t, err)
+		d, err := v.Wait(t.Context())
+		require.NoError(t, err)
+		assert.Equal(t, citizen, d.IDNumber)
+		assert.Equal(t, 2, tt.Count("details"))
+
+		declined := tt.create(t, person(1))
+		require.NoError(t, tt.Reject(declined.TransID))
+		for range 2 {
+			v, err = tt.poller.Continue(declined)
+			require.NoError(t, err)
+			_, err = v.Wait(t.Context())
+			require.ErrorIs(t, err, nafath.ErrRejected)
+		}
+	})
+}
+
+func TestAnOldVerificationDoesNotPassForANewOne(t *testing.T) {
+	within := func(d time.Duration) func(*nafath.PollerConfig) {
+		return func(cfg *nafath.PollerConfig) { cfg.ResumeWithin = d }
+	}
+	for name, c := range map[string]struct {
+		age    time.Duration
+		change func(*nafath.PollerConfig)
+		ok     bool
+	}{
+		"an hour":                {age: time.Hour, ok: true},
+		"300 days":               {age: 300 * 24 * time.Hour},
+		"a day and ten minutes":  {age: 24*time.Hour + 10*time.Minute},
+		"300 days, as asked for": {age: 300 * 24 * time.Hour, change: within(400 * 24 * time.Hour), ok: true},
+		"an hour, if forbidden":  {age: time.Hour, change: within(30 * time.Minute)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inTenant(t, nafathtest.Config{}, c.change, func(t *testing.T, tt tenant) {
+				tx := tt.create(t, citizen)
+				require.NoError(t, tt.Approve(tx.TransID, tx.Random))
+				tx.CreatedAt = tx.CreatedAt.Add(-c.age)
+				d, err := tt.poller.Resume(t.Context(), tx)
+				_, contErr := tt.poller.Continue(tx)
+				if c.ok {
+					require.NoError(t, err)
+					require.NoError(t, contErr)
+					assert.Equal(t, citizen, d.IDNumber)
+					return
+				}
+				for _, err := range []error{err, contErr} {
+					require.ErrorIs(t, err, kyckit.ErrInvalid)
+					require.ErrorIs(t, err, nafath.ErrExpired)
+				}
+				assert.Zero(t, tt.Count("status")+tt.Count("details"))
+			})
+		})
+	}
+}
+
+func TestHandlesAndPollersThatNobodyMadeSayso(t *testing.T) {
+	var zero nafath.Poller
+	for _, p := range []*nafath.Poller{nil, &zero} {
+		_, err := p.Begin(citizen)
+		require.ErrorIs(t, err, kyckit.ErrInvalid)
+		_, err = p.BeginAs("x", citizen)
+		require.ErrorIs(t, err, kyckit.ErrInvalid)
+		_, err = p.Continue(nafath.Transaction{})
+		require.ErrorIs(t, err, kyckit.ErrInvalid)
+		_, err = p.Request(t.Context(), citizen)
+		require.ErrorIs(t, err, kyckit.ErrInvalid)
+		_, err = p.Verify(t.Context(), citizen, nil)
+		require.ErrorIs(t, err, kyckit.ErrInvalid)
+		_, err = p.Resume(t.Context(), nafath.Transaction{})
+		require.ErrorIs(t, err, kyckit.ErrInvalid)
+		_, err = p.Wait(t.Context(), nafath.Transaction{})
+		require.ErrorIs(t, err, kyckit.ErrInvalid)
+		require.ErrorIs(t, p.Add(), kyckit.ErrInvalid)
+		require.ErrorIs(t, p.SetLimits(nafath.Limits{}), kyckit.ErrInvalid)
+		require.ErrorIs(t, p.Drain(t.Context()), kyckit.ErrInvalid)
+		require.ErrorIs(t, p.Close(), kyckit.ErrInvalid)
+		p.Notify("x")
+		p.Forget("x")
+		assert.False(t, p.Knows("x"))
+		assert.Zero(t, p.Stats())
+	}
+	var handle nafath.Verification
+	for _, v := range []*nafath.Verification{nil, &handle} {
+		_, err := v.Wait(t.Context())
+		require.ErrorIs(t, err, kyckit.ErrInvalid)
+		u := reach(t, v.Updates(t.Context()), nafath.StageDone)
+		require.ErrorIs(t, u.Err, kyckit.ErrInvalid)
+	}
+	var client nafath.Client
+	for _, c := range []*nafath.Client{nil, &client} {
+		_, err := c.Request(t.Context(), citizen)
+		require.ErrorIs(t, err, kyckit.ErrInvalid)
+		_, err = c.Status(t.Context(), nafath.Transaction{TransID: "x", Random: "1", NationalID: citizen})
+		require.ErrorIs(t, err, kyckit.ErrInvalid)
+		_, err = c.Details(t.Context(), "x")
+		require.ErrorIs(t, err, kyckit.ErrInvalid)
+	}
+}
