@@ -49,7 +49,7 @@ func TestReadmeTest(t *testing.T) {
 	})
 }
 
-var _ = []any{readmeNafath, readmeRestart, readmeProxy, readmeWebhook, readmeSmartAuth, readmeFaceki, readmeKYCJWT, readmeErrors}
+var _ = []any{readmeNafath, readmeBegin, readmeRestart, readmeProxy, readmeWebhook, readmeSmartAuth, readmeFaceki, readmeKYCJWT, readmeErrors}
 
 func readmeNafath(ctx context.Context, clientID string, clientSecret kyckit.Secret, nationalID string, show func(string)) error {
 	source, err := auth.NewClientCredentials(auth.ClientCredentialsConfig{
@@ -83,6 +83,24 @@ func readmeNafath(ctx context.Context, clientID string, clientSecret kyckit.Secr
 	}
 	_ = details
 	return err
+}
+
+func readmeBegin(ctx context.Context, poller *nafath.Poller, login, nationalID string, say func(string, ...any), show func(string), finish func(*nafath.Details, error)) error {
+	verification, err := poller.BeginAs(login, nationalID) // keep the handle under the session
+	if err != nil {
+		return err // kyckit.ErrConflict: this person has one open; kyckit.ErrRateLimited: RetryAfter says how long
+	}
+	for u := range verification.Updates(ctx) { // of each page that follows; select on it beside a heartbeat
+		switch u.Stage {
+		case nafath.StageQueued:
+			say("you are number %d, about %v", u.Place, u.ETA)
+		case nafath.StageOpen:
+			show(u.Transaction.Random) // store the transaction first
+		case nafath.StageDone:
+			finish(u.Details, u.Err) // compared with nationalID, or an error of Verify
+		}
+	}
+	return nil
 }
 
 func readmeRestart(ctx context.Context, poller *nafath.Poller, key kyckit.Secret, nationalID, session string, store func(string)) error {

@@ -27,13 +27,14 @@
 //
 // # The Poller
 //
-// It sends no more than the limits allow in any 60 s, by the server's count,
-// and spaces calls evenly. Right after a restart it cannot know what its
-// predecessor used, so a request may meet a 429 then, and is made again. Each status check goes to the verification with the
-// highest product of the time since it was last seen open and the chance that
-// it ended in that time. The chance is learned as people answer, and nobody
-// waits longer than max(6 s, 3 x pending x 60 s / limit). After a 429, which
-// means that somebody else uses the limits, it pauses and slows down for a while.
+// It sends no more than the limits allow in any 60 s, by the server's count, and
+// spaces calls evenly. Right after a restart it cannot know what its predecessor
+// used, so a request may meet a 429 then, and is made again; PollerConfig.Fresh
+// says that there was none. Each status check goes to the verification with the
+// highest product of the time since it was last seen open and the chance that it
+// ended in that time. The chance is learned as people answer, and nobody waits
+// longer than max(6 s, 3 x pending x 60 s / limit). After a 429, which means that
+// somebody else uses the limits, it pauses and slows down for a while.
 //
 // A webhook, handed to [Poller.HandleWebhook] or [Poller.Notify], asks for a
 // check and is no proof. Forged ones cost next to nothing. While webhooks
@@ -58,14 +59,27 @@
 // 0.4 KiB, a check 30 to 40 microseconds of CPU beside the call itself, at 10,000
 // open ones. The command "go run ./internal/bench -group nafath" prints all of it.
 //
-// Store each transaction before you show its code ([Sealer] encrypts it). After a
-// restart, [Poller.Resume] goes on with it, to the compared details; [Poller.Add]
-// only watches. Where a page shows the code and comes back later, use
-// [Poller.Request] and then Resume in place of [Poller.Verify].
+// # In a backend with pages
+//
+// [Poller.Begin] starts a verification that belongs to the Poller and to no HTTP
+// request. Its handle tells any number of followers, by [Verification.Updates],
+// the place in the queue, the code, each status, and the compared details; they
+// cost one details call together. Keep the handle under the session that began.
+// A person has one verification at a time: a second Begin is refused before
+// anything is sent. Demand a login, limit by login before you begin, and hand the
+// login to [Poller.BeginAs], so that none can fill the queue.
+//
+// Store each transaction when Updates first tells of it, before you show its code
+// ([Sealer] encrypts it). After a restart, [Poller.Continue] goes on with it, to
+// the compared details; [Poller.Add] only watches. At shutdown, [Poller.Drain]
+// prompts nobody any more and serves what is open.
+//
+// A script needs none of that: [Poller.Verify] runs one verification,
+// [Poller.Resume] finishes a stored one.
 //
 // Verifications that ended are remembered for a late [Poller.Wait]; a final
-// status never changes. [Poller.Watch] and PollerConfig.OnStatus follow a
-// verification for a user interface, [Poller.Stats] is for dashboards.
+// status never changes. PollerConfig.OnStatus and OnEnd tell of all transactions,
+// PollerConfig.OnNotice and [Poller.Stats] are for metrics.
 //
 // # What must not be done
 //

@@ -94,6 +94,8 @@ func TestNothingPersonalIsPrinted(t *testing.T) {
 			leaktest.Silent(t, what, leaktest.Printed(*e)+leaktest.Encoded(err), planted...)
 		}
 	}
+	leaktest.Types(t, []any{tx, details, event, nafath.Update{}, nafath.Verification{}, nafath.Poller{}, nafath.Sealer{}, nafath.Client{}},
+		"Config", "Paths", "NationalIDRule", "Limits", "PollerConfig", "Stats", "Notice")
 	leaktest.Silent(t, "the log", log.String(), planted...)
 	assert.Contains(t, log.String(), "/ExtNafath/details/{transId}")
 

@@ -13,7 +13,7 @@ type record struct {
 	unannounced bool
 }
 
-// memory keeps the last so many records, by key of the TransID.
+// memory keeps the last so many records, by folded TransID.
 type memory struct {
 	records map[string]record
 	ring    []string

@@ -57,7 +57,7 @@ type state struct {
 	busy     int // verifications that have not ended, in whatever stage
 	sched    *poll.Scheduler[*entry]
 	queued   map[*poll.Ticket]*entry // creations that are not answered
-	open     map[string]*entry       // by key of the TransID
+	open     map[string]*entry       // by folded TransID
 	kept     map[string]*entry       // the same; their details are on the way, or came a short while ago
 	memory   memory
 	people   people

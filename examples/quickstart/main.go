@@ -79,21 +79,19 @@ func run(ctx context.Context, args []string, getenv func(string) string, out io.
 		return err
 	}
 	screen := &screen{out: out}
-	poller, err := nafath.NewPoller(nafath.PollerConfig{
-		Client:   client,
-		OnStatus: func(_ nafath.Transaction, s nafath.Status) { screen.status(words(s)) },
-	})
+	poller, err := nafath.NewPoller(nafath.PollerConfig{Client: client})
 	if err != nil {
 		return err
 	}
 	defer poller.Close()
 
 	screen.line("Asking Nafath to verify %s …", mask(o.nationalID))
-	details, err := poller.Verify(ctx, o.nationalID, func(tx nafath.Transaction) {
-		screen.code(tx.Random)
-		screen.status(words(nafath.StatusWaiting))
-		phone(tx)
-	})
+	verification, err := poller.Begin(o.nationalID)
+	if err != nil {
+		return err
+	}
+	follow(ctx, verification, screen, phone)
+	details, err := verification.Wait(ctx)
 	screen.done()
 	switch {
 	case err == nil:
@@ -116,6 +114,24 @@ func run(ctx context.Context, args []string, getenv func(string) string, out io.
 		return err
 	default:
 		return err
+	}
+}
+
+// follow shows every stage until the end of the verification or of ctx.
+func follow(ctx context.Context, v *nafath.Verification, screen *screen, phone func(nafath.Transaction)) {
+	shown := false
+	for u := range v.Updates(ctx) {
+		switch {
+		case u.Stage == nafath.StageQueued && u.Place > 0:
+			screen.status(fmt.Sprintf("number %d in the queue, about %s", u.Place, u.ETA.Round(time.Second)))
+		case u.Stage == nafath.StageOpen && !shown: // a backend stores the transaction first
+			shown = true
+			screen.code(u.Transaction.Random)
+			screen.status(words(nafath.StatusWaiting))
+			phone(u.Transaction)
+		case u.Stage == nafath.StageOpen:
+			screen.status(words(u.Status))
+		}
 	}
 }
 

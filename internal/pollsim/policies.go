@@ -63,7 +63,7 @@ func (*loop) Close() error  { return nil }
 func RoundRobin(client *nafath.Client, s Scenario) (Policy, error) {
 	epoch := time.Now()
 	now := func() time.Duration { return time.Since(epoch) }
-	r := &roundRobin{client: client, gate: poll.NewGate(poll.NewWindow(s.Limit, true, true, 0), now), more: make(chan struct{}, 1), stop: make(chan struct{})}
+	r := &roundRobin{client: client, gate: poll.NewGate(poll.NewWindow(s.Limit, true, true, 0), poll.GateConfig{Now: now}), more: make(chan struct{}, 1), stop: make(chan struct{})}
 	r.busy.Go(r.run)
 	return r, nil
 }
@@ -125,7 +125,11 @@ func (r *roundRobin) run() {
 			}
 		}
 		time.Sleep(time.Until(w.due))
-		sent, err := r.gate.Enter(w.ctx, false)
+		ticket, err := r.gate.Join(w.ctx, "")
+		if err != nil {
+			return
+		}
+		sent, err := r.gate.Enter(w.ctx, ticket)
 		if err != nil {
 			return
 		}
