@@ -54,7 +54,7 @@ func Example() {
 
 // Schemes of providers without a preset.
 func ExampleScheme() {
-	body := []webhook.Part{{Kind: webhook.PartBody}}
+	body := "{body}"
 	schemes := []webhook.Scheme{
 		{Name: "onfido", SignatureHeader: "X-SHA2-Signature", Signed: body},
 		{Name: "sumsub", SignatureHeader: "X-Payload-Digest", AlgorithmHeader: "X-Payload-Digest-Alg", Algorithm: "HMAC_SHA256_HEX", Signed: body},
@@ -62,7 +62,7 @@ func ExampleScheme() {
 		{
 			Name: "persona", SignatureHeader: "Persona-Signature",
 			Grammar: webhook.GrammarPairs, GroupSeparator: ' ', TimestampKey: "t", SignatureKey: "v1",
-			Signed: []webhook.Part{{Kind: webhook.PartTimestamp}, {Kind: webhook.PartLiteral, Text: "."}, {Kind: webhook.PartBody}},
+			Signed: "{timestamp}.{body}",
 		},
 	}
 	for _, s := range schemes {

@@ -14,13 +14,22 @@ type content struct {
 }
 
 // setTimestamp takes a timestamp in the scheme's notation and no other.
-func (c *content) setTimestamp(text string, unit TimestampUnit) (ok bool) {
-	if !validTimestamp(text) {
+func (h *hmacAuth) setTimestamp(c *content, text string) (ok bool) {
+	unit := h.scheme.TimestampUnit
+	if !validTimestamp(text) || h.signed.fixed && len(text) != digitsOf(unit) {
 		return false
 	}
 	c.timestamp = text
 	c.at, ok = parseTimestamp(text, unit)
 	return ok
+}
+
+// digitsOf is how many digits a Unix time has from 2001 to 2286.
+func digitsOf(unit TimestampUnit) int {
+	if unit == UnixMillis {
+		return 13
+	}
+	return 10
 }
 
 // signatures is what a signature header says. Its texts point into the header.
@@ -205,9 +214,8 @@ func single(d *Delivery, name string) (value string, n int) {
 	return value, len(values)
 }
 
-// validID reports whether an id is short, printable and free of the literal
-// that ends it in the signed content.
-func (s *Scheme) validID(id string) bool {
+// validID reports whether an id is short and printable.
+func validID(id string) bool {
 	if id == "" || len(id) > maxID {
 		return false
 	}
@@ -216,16 +224,10 @@ func (s *Scheme) validID(id string) bool {
 			return false
 		}
 	}
-	for i, p := range s.Signed[:len(s.Signed)-1] {
-		if next := s.Signed[i+1]; p.Kind == PartID && next.Kind == PartLiteral && strings.Contains(id, next.Text) {
-			return false
-		}
-	}
 	return true
 }
 
-// validTimestamp allows what any notation of a time is made of. None of it can
-// begin a JSON document, so a timestamp cannot swallow the start of a body.
+// validTimestamp allows what any notation of a time is made of.
 func validTimestamp(text string) bool {
 	if text == "" || len(text) > maxTimestamp {
 		return false
@@ -240,11 +242,12 @@ func validTimestamp(text string) bool {
 	return true
 }
 
-// parseTimestamp reads a timestamp strictly: digits only, or RFC 3339.
+// parseTimestamp reads a timestamp strictly: digits only, or RFC 3339 with two
+// digits for the hour, where package time takes one as well.
 func parseTimestamp(text string, unit TimestampUnit) (time.Time, bool) {
 	if unit == RFC3339 {
 		t, err := time.Parse(time.RFC3339, text)
-		return t, err == nil
+		return t, err == nil && text[len("2006-01-02T15")] == ':'
 	}
 	if text == "" || len(text) > 18 { // 18 digits fit an int64
 		return time.Time{}, false
@@ -272,8 +275,8 @@ func near(at, now time.Time, tolerance time.Duration) bool {
 // refusals are the errors of a signature authenticator, built once, because
 // refusing a forgery should cost no more than noticing it.
 type refusals struct {
-	noSignature, repeated, malformed, badSignature, badID, badAlgorithm, badHeader error
-	badTimestamp, staleTimestamp                                                   error
+	noSignature, repeated, malformed, badSignature, badID, badAlgorithm, badHeader, twoWays error
+	badTimestamp, staleTimestamp                                                            error
 }
 
 func newRefusals(op string) refusals {
@@ -285,6 +288,7 @@ func newRefusals(op string) refusals {
 		badID:          refuse(op, ErrBadSignature, "missing or malformed id"),
 		badAlgorithm:   refuse(op, ErrBadSignature, "another algorithm"),
 		badHeader:      refuse(op, ErrBadSignature, "a signed header is missing or given twice"),
+		twoWays:        refuse(op, ErrBadSignature, "a signed text holds the literal that must end it"),
 		badTimestamp:   refuse(op, ErrTimestamp, "missing or malformed"),
 		staleTimestamp: refuse(op, ErrTimestamp, "outside the tolerance"),
 	}

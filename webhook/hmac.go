@@ -44,7 +44,7 @@ type HMACConfig struct {
 	// by a scheme without timestamp.
 	Tolerance time.Duration
 	// PublicURL is the address the provider calls, exactly as configured
-	// there. It is required by a scheme with PartPublicURL and used by no other.
+	// there. It is required by a scheme that signs {url} and used by no other.
 	PublicURL string
 	// Now is the clock. Nil means the time at which the delivery was received.
 	Now func() time.Time
@@ -73,15 +73,20 @@ func NewHMAC(cfg HMACConfig) (Authenticator, error) {
 	if reason := s.validate(); reason != "" {
 		return nil, invalid("hmac", reason)
 	}
-	publicURL := slices.ContainsFunc(s.Signed, func(p Part) bool { return p.Kind == PartPublicURL })
+	publicURL := strings.Contains(s.Signed, "{url}")
 	if publicURL != (cfg.PublicURL != "") {
-		return nil, invalid("hmac", "PublicURL must be set exactly when the scheme signs it")
+		return nil, invalid("hmac", "PublicURL must be set exactly when the scheme signs {url}")
 	}
 	if u, err := url.Parse(cfg.PublicURL); publicURL && (err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http") {
 		return nil, invalid("hmac", "PublicURL must be an absolute address")
 	}
+	signed, reason := s.signed(cfg.PublicURL)
+	if reason != "" {
+		return nil, invalid("hmac", reason)
+	}
+	newHash := s.newHash()
 	h := &hmacAuth{
-		scheme: s, size: s.newHash()().Size(), tolerance: cmp.Or(cfg.Tolerance, defaultTolerance), now: cfg.Now, publicURL: cfg.PublicURL,
+		scheme: s, signed: signed, size: newHash().Size(), tolerance: cmp.Or(cfg.Tolerance, defaultTolerance), now: cfg.Now,
 		refusals: newRefusals(s.Name),
 	}
 	keys := slices.Clone(cfg.Keys)
@@ -99,7 +104,7 @@ func NewHMAC(cfg HMACConfig) (Authenticator, error) {
 		if reason != "" {
 			return nil, invalid("hmac", reason)
 		}
-		h.keys = append(h.keys, newHMACKey(k, s.newHash(), secret))
+		h.keys = append(h.keys, newHMACKey(k, newHash, secret))
 	}
 	return h, nil
 }
@@ -176,11 +181,11 @@ func (st *hmacState) flush() {
 // hmacAuth prints as its name alone; its keys live in closures besides.
 type hmacAuth struct {
 	scheme    Scheme
+	signed    template
 	size      int
 	keys      []*hmacKey
 	tolerance time.Duration
 	now       func() time.Time
-	publicURL string
 	refusals
 }
 
@@ -212,13 +217,13 @@ func (h *hmacAuth) Authenticate(d *Delivery) error {
 	}
 	var c content
 	if s.IDHeader != "" {
-		if c.id, n = single(d, s.IDHeader); n != 1 || !s.validID(c.id) {
+		if c.id, n = single(d, s.IDHeader); n != 1 || !validID(c.id) {
 			return h.badID
 		}
 	}
 	if s.TimestampHeader != "" {
 		text, n := single(d, s.TimestampHeader)
-		if n != 1 || !c.setTimestamp(text, s.TimestampUnit) {
+		if n != 1 || !h.setTimestamp(&c, text) {
 			return h.badTimestamp
 		}
 	}
@@ -227,14 +232,32 @@ func (h *hmacAuth) Authenticate(d *Delivery) error {
 			return h.badAlgorithm
 		}
 	}
-	for _, p := range s.Signed {
-		if p.Kind == PartHeader {
-			if _, n := single(d, p.Text); n != 1 {
+	if err := h.missingHeader(d); err != nil {
+		return err
+	}
+	return h.groups(d, &c, header[len(s.Prefix):])
+}
+
+// missingHeader refuses a delivery without one of the signed headers.
+func (h *hmacAuth) missingHeader(d *Delivery) error {
+	for i := range h.signed.pieces {
+		if p := &h.signed.pieces[i]; p.kind == pieceHeader {
+			if _, n := single(d, p.text); n != 1 {
 				return h.badHeader
 			}
 		}
 	}
-	return h.groups(d, &c, header[len(s.Prefix):])
+	return nil
+}
+
+// readsOneWay reports whether no other delivery has the same signed content.
+func (h *hmacAuth) readsOneWay(d *Delivery, c *content) bool {
+	for i := range h.signed.pieces {
+		if p := &h.signed.pieces[i]; p.limited() && !p.plain(p.value(d, c)) {
+			return false
+		}
+	}
+	return true
 }
 
 // groups tries the groups of a header in order.
@@ -255,9 +278,12 @@ func (h *hmacAuth) groups(d *Delivery, c *content, header string) error {
 			return h.malformed
 		}
 		if s.TimestampKey != "" {
-			if !c.setTimestamp(found.timestamp, s.TimestampUnit) {
+			if !h.setTimestamp(c, found.timestamp) {
 				return h.badTimestamp
 			}
+		}
+		if !h.readsOneWay(d, c) {
+			return h.twoWays
 		}
 		if s.namesAlgorithm() && !strings.EqualFold(found.algorithm, s.Algorithm) {
 			return h.badAlgorithm
@@ -328,36 +354,17 @@ func (h *hmacAuth) accept(d *Delivery, c *content, now time.Time) error {
 func (h *hmacAuth) sum(st *hmacState, d *Delivery, c *content) []byte {
 	st.mac.Reset()
 	st.n = 0
-	for _, p := range h.scheme.Signed {
-		switch p.Kind {
-		case PartBody:
+	for i := range h.signed.pieces {
+		switch p := &h.signed.pieces[i]; p.kind {
+		case pieceBody:
 			st.flush()
 			st.mac.Write(d.Body)
-		case PartBodySHA256:
+		case pieceBodySHA256:
 			st.flush()
 			sum := sha256.Sum256(d.Body)
 			st.n = hex.Encode(st.buf[:], sum[:])
-		case PartLiteral:
-			st.put(p.Text)
-		case PartTimestamp:
-			st.put(c.timestamp)
-		case PartID:
-			st.put(c.id)
-		case PartMethod:
-			st.put(d.Method)
-		case PartPath:
-			if d.URL != nil {
-				st.put(d.URL.EscapedPath())
-			}
-		case PartQuery:
-			if d.URL != nil {
-				st.put(d.URL.RawQuery)
-			}
-		case PartPublicURL:
-			st.put(h.publicURL)
-		case PartHeader:
-			value, _ := single(d, p.Text)
-			st.put(value)
+		default:
+			st.put(p.value(d, c))
 		}
 	}
 	st.flush()

@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"crypto"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
@@ -210,7 +211,7 @@ func TestHMACAllocatesNothing(t *testing.T) {
 }
 
 func TestHMACConfigIsChecked(t *testing.T) {
-	body := []Part{{Kind: PartBody}}
+	body := "{body}"
 	ok := func() HMACConfig {
 		return HMACConfig{Scheme: GitHub(), Secrets: []kyckit.Secret{kyckit.NewSecret("x")}}
 	}
@@ -229,31 +230,39 @@ func TestHMACConfigIsChecked(t *testing.T) {
 			c.Secrets = []kyckit.Secret{kyckit.NewSecret("whsec_!")}
 		},
 		"not hex":                func(c *HMACConfig) { c.Scheme.SecretEncoding = Hex },
-		"body not signed":        func(c *HMACConfig) { c.Scheme.Signed = []Part{{PartLiteral, "x"}} },
+		"body not signed":        func(c *HMACConfig) { c.Scheme.Signed = "x" },
 		"timestamp not signed":   func(c *HMACConfig) { c.Scheme.TimestampHeader = "X-T" },
-		"timestamp from nowhere": func(c *HMACConfig) { c.Scheme.Signed = append(body, Part{Kind: PartTimestamp}) },
+		"timestamp from nowhere": func(c *HMACConfig) { c.Scheme.Signed = body + "{timestamp}" },
 		"id not signed":          func(c *HMACConfig) { c.Scheme.IDHeader = "X-Id" },
 		"bad header":             func(c *HMACConfig) { c.Scheme.SignatureHeader = "a b" },
 		"algorithm unknown":      func(c *HMACConfig) { c.Scheme.AlgorithmHeader = "X-Alg" },
-		"URL missing":            func(c *HMACConfig) { c.Scheme.Signed = append(body, Part{Kind: PartPublicURL}) },
+		"URL missing":            func(c *HMACConfig) { c.Scheme.Signed = body + "{url}" },
 		"URL unused":             func(c *HMACConfig) { c.PublicURL = "https://x" },
 		"relative URL": func(c *HMACConfig) {
-			c.Scheme.Signed, c.PublicURL = append(body, Part{Kind: PartPublicURL}), "example.com/hook"
+			c.Scheme.Signed, c.PublicURL = body+"{url}", "example.com/hook"
 		},
 		"spaced URL": func(c *HMACConfig) {
-			c.Scheme.Signed, c.PublicURL = append(body, Part{Kind: PartPublicURL}), " https://example.com/hook"
+			c.Scheme.Signed, c.PublicURL = body+"{url}", " https://example.com/hook"
 		},
-		"no signature key": func(c *HMACConfig) { c.Scheme.Grammar = GrammarPairs },
-		"unknown hash":     func(c *HMACConfig) { c.Scheme.Hash = 9 },
+		"no signature key":  func(c *HMACConfig) { c.Scheme.Grammar = GrammarPairs },
+		"empty template":    func(c *HMACConfig) { c.Scheme.Signed = "" },
+		"unknown field":     func(c *HMACConfig) { c.Scheme.Signed = "{body}{Timestamp}" },
+		"open brace":        func(c *HMACConfig) { c.Scheme.Signed = "{body}{" },
+		"stray brace":       func(c *HMACConfig) { c.Scheme.Signed = "{body}}" },
+		"brace in a field":  func(c *HMACConfig) { c.Scheme.Signed = "{{body}" },
+		"nameless header":   func(c *HMACConfig) { c.Scheme.Signed = "{body}.{header:}" },
+		"no header's name":  func(c *HMACConfig) { c.Scheme.Signed = "{body}.{header:a b}" },
+		"header for fields": func(c *HMACConfig) { c.Scheme.Signed = "{body}.{header}" },
+		"unknown hash":      func(c *HMACConfig) { c.Scheme.Hash = crypto.MD5 },
 		"one header for two": func(c *HMACConfig) {
 			c.Scheme.TimestampHeader = "x-hub-signature-256"
-			c.Scheme.Signed = append(body, Part{Kind: PartTimestamp})
+			c.Scheme.Signed = body + "{timestamp}"
 		},
 		"one key for two": func(c *HMACConfig) { c.Scheme = Stripe(); c.Scheme.TimestampKey = "v1" },
 		"id that nobody names": func(c *HMACConfig) {
 			c.Keys = []HMACKey{{ID: "k", Secret: kyckit.NewSecret("x")}}
 		},
-		"host signed":   func(c *HMACConfig) { c.Scheme.Signed = append(body, Part{PartHeader, "host"}) },
+		"host signed":   func(c *HMACConfig) { c.Scheme.Signed = body + ".{header:host}" },
 		"raw signature": func(c *HMACConfig) { c.Scheme.Encoding = Raw },
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -302,8 +311,8 @@ func FuzzSignatureHeader(f *testing.F) {
 	f.Add(uint8(4), `keyId="a",algorithm="x",signature="y"`, "", "")
 	f.Add(uint8(5), "a:hmac:00", "", "")
 	schemes := []vector{
-		{scheme: Scheme{SignatureHeader: "Sig", Grammar: GrammarPairs, Quoted: true, SignatureKey: "signature", KeyIDKey: "keyId", GroupSeparator: ' ', AlgorithmKey: "algorithm", Algorithm: "x", Signed: []Part{{Kind: PartBody}}}, secret: "a"},
-		{scheme: Scheme{SignatureHeader: "Sig", Grammar: GrammarKeyed, Algorithm: "hmac", Signed: []Part{{Kind: PartBody}}}, secret: "a"},
+		{scheme: Scheme{SignatureHeader: "Sig", Grammar: GrammarPairs, Quoted: true, SignatureKey: "signature", KeyIDKey: "keyId", GroupSeparator: ' ', AlgorithmKey: "algorithm", Algorithm: "x", Signed: "{body}"}, secret: "a"},
+		{scheme: Scheme{SignatureHeader: "Sig", Grammar: GrammarKeyed, Algorithm: "hmac", Signed: "{body}"}, secret: "a"},
 	}
 	all := append(vectors(), schemes...)
 	f.Fuzz(func(t *testing.T, which uint8, sig, timestamp, id string) {

@@ -28,7 +28,7 @@ func TestNothingLeaks(t *testing.T) {
 	mac, err := NewHMAC(HMACConfig{Scheme: std, Secrets: []kyckit.Secret{secret}})
 	require.NoError(t, err)
 	url := std
-	url.Signed = append([]Part{{Kind: PartPublicURL}}, url.Signed...)
+	url.Signed = "{url}" + url.Signed
 	macURL, err := NewHMAC(HMACConfig{Scheme: url, Secrets: []kyckit.Secret{secret}, PublicURL: "https://x.example/" + planted})
 	require.NoError(t, err)
 	basic, err := NewBasic(BasicConfig{Username: planted, Passwords: []kyckit.Secret{secret}})

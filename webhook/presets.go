@@ -16,7 +16,7 @@ func StandardWebhooks() Scheme {
 		Encoding:        Base64,
 		SecretEncoding:  Base64,
 		SecretPrefix:    "whsec_",
-		Signed:          []Part{{Kind: PartID}, {PartLiteral, "."}, {Kind: PartTimestamp}, {PartLiteral, "."}, {Kind: PartBody}},
+		Signed:          "{id}.{timestamp}.{body}",
 		TimestampHeader: "Webhook-Timestamp",
 		IDHeader:        "Webhook-Id",
 	}
@@ -34,7 +34,7 @@ func Stripe() Scheme {
 		Grammar:         GrammarPairs,
 		SignatureKey:    "v1",
 		TimestampKey:    "t",
-		Signed:          []Part{{Kind: PartTimestamp}, {PartLiteral, "."}, {Kind: PartBody}},
+		Signed:          "{timestamp}.{body}",
 	}
 }
 
@@ -48,7 +48,7 @@ func GitHub() Scheme {
 		Name:            "github",
 		SignatureHeader: "X-Hub-Signature-256",
 		Prefix:          "sha256=",
-		Signed:          []Part{{Kind: PartBody}},
+		Signed:          "{body}",
 	}
 }
 
@@ -62,7 +62,7 @@ func Slack() Scheme {
 		Name:            "slack",
 		SignatureHeader: "X-Slack-Signature",
 		Prefix:          "v0=",
-		Signed:          []Part{{PartLiteral, "v0:"}, {Kind: PartTimestamp}, {PartLiteral, ":"}, {Kind: PartBody}},
+		Signed:          "v0:{timestamp}:{body}",
 		TimestampHeader: "X-Slack-Request-Timestamp",
 	}
 }
@@ -78,6 +78,6 @@ func CafConnect() Scheme {
 	return Scheme{
 		Name:            "caf-connect",
 		SignatureHeader: "X-Caf-Signature",
-		Signed:          []Part{{Kind: PartBody}},
+		Signed:          "{body}",
 	}
 }

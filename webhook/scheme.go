@@ -2,7 +2,8 @@ package webhook
 
 import (
 	"cmp"
-	"crypto/sha1" //nolint:gosec // only by the explicitly named legacy flag
+	"crypto"
+	"crypto/sha1" //nolint:gosec // only where a scheme names it
 	"crypto/sha256"
 	"crypto/sha512"
 	"hash"
@@ -18,7 +19,7 @@ import (
 //
 //	webhook.Scheme{
 //		SignatureHeader: "X-Signature",
-//		Signed:          []webhook.Part{{Kind: webhook.PartBody}},
+//		Signed:          "{body}",
 //	}
 //
 // Nothing in a delivery can choose the hash, the encoding or the grammar.
@@ -65,11 +66,10 @@ type Scheme struct {
 	// compared without regard to case; any other name refuses the delivery.
 	Algorithm string
 
-	// Hash is the hash of the HMAC.
-	Hash Hash
-	// LegacySHA1 replaces Hash by SHA-1, for a provider that offers nothing
-	// better. Do not use it where there is a choice.
-	LegacySHA1 bool
+	// Hash is the hash of the HMAC: crypto.SHA256, which zero means too,
+	// crypto.SHA384 or crypto.SHA512; or crypto.SHA1 for a provider that offers
+	// nothing better.
+	Hash crypto.Hash
 	// Encoding is how a signature is written. Exactly the length of the hash
 	// is accepted, without white space.
 	Encoding Encoding
@@ -78,17 +78,35 @@ type Scheme struct {
 	// SecretPrefix is cut off the secret before it is decoded, if it is there.
 	SecretPrefix string
 
-	// Signed is the signed content, in order. It must hold the body or its
-	// hash.
-	Signed []Part
+	// Signed is the signed content as the provider's page writes it, with these
+	// fields in braces:
+	//
+	//	{body}         the raw body
+	//	{bodySHA256}   its SHA-256 in lower-case hex
+	//	{timestamp}    the timestamp's text as received
+	//	{id}           the id's text as received
+	//	{method}       the HTTP method
+	//	{path}         the escaped path of the request target, without the query
+	//	{query}        its query as received, without the question mark
+	//	{url}          HMACConfig.PublicURL: behind a proxy a request does not show
+	//	               the address that was called, and a Host header may lie
+	//	{header:Name}  the value of a header, which must come once; it cannot be Host
+	//
+	// Everything else stands for itself, as in "v0:{timestamp}:{body}". It must
+	// hold the body or its hash.
+	//
+	// What can be read in two ways is refused: with "{id}{body}" the signature of
+	// one delivery would fit another whose id takes a part of the body. A value
+	// is told from what follows by a literal, which it then may not hold; a
+	// timestamp by its length too, a body by the end of the content.
+	Signed string
 
 	// TimestampHeader is the header that carries the timestamp.
 	TimestampHeader string
 	// TimestampUnit is how the timestamp is written.
 	TimestampUnit TimestampUnit
-	// IDHeader is the header that carries the delivery's id. It must be part
-	// of Signed and may not hold the literal that follows it there, so that
-	// the signed content can be read in one way only. Up to 256 bytes.
+	// IDHeader is the header that carries the delivery's id, which must be part
+	// of Signed. Up to 256 printable bytes.
 	IDHeader string
 }
 
@@ -105,17 +123,6 @@ const (
 	// GrammarKeyed is key id, algorithm and signature, such as
 	// "key-1:hmac-sha256:5257…".
 	GrammarKeyed
-)
-
-// Hash is the hash function of a scheme.
-type Hash uint8
-
-// The hash functions.
-const (
-	// SHA256, SHA384 and SHA512 are of the SHA-2 family.
-	SHA256 Hash = iota
-	SHA384
-	SHA512
 )
 
 // Encoding is how bytes are written as text.
@@ -146,60 +153,25 @@ const (
 	RFC3339
 )
 
-// Part is one piece of the signed content.
-type Part struct {
-	// Kind says what the piece is.
-	Kind PartKind
-	// Text is the literal of PartLiteral and the name of PartHeader. Other
-	// kinds do not use it.
-	Text string
-}
-
-// PartKind is the kind of a piece of signed content.
-type PartKind uint8
-
-const (
-	// PartBody is the raw body.
-	PartBody PartKind = iota
-	// PartBodySHA256 is the lowercase hex SHA-256 of the raw body.
-	PartBodySHA256
-	// PartLiteral is Part.Text as it is.
-	PartLiteral
-	// PartTimestamp is the timestamp's text as received.
-	PartTimestamp
-	// PartID is the id's text as received.
-	PartID
-	// PartMethod is the HTTP method.
-	PartMethod
-	// PartPath is the escaped path of the request target, without the query.
-	PartPath
-	// PartQuery is the query of the request target as received, without the
-	// question mark.
-	PartQuery
-	// PartPublicURL is HMACConfig.PublicURL, the address the provider calls.
-	// Behind a proxy a request does not show it, and a Host header may lie.
-	PartPublicURL
-	// PartHeader is the value of the header named by Part.Text, which must
-	// come once. It cannot be Host: net/http takes that out, and a sender may
-	// write anything into it.
-	PartHeader
-)
-
+// newHash returns the hash function, nil for one that no scheme may use.
 func (s *Scheme) newHash() func() hash.Hash {
-	switch {
-	case s.LegacySHA1:
+	switch s.Hash { //nolint:exhaustive // no others
+	case crypto.SHA1:
 		return sha1.New
-	case s.Hash == SHA384:
+	case crypto.SHA256:
+		return sha256.New
+	case crypto.SHA384:
 		return sha512.New384
-	case s.Hash == SHA512:
+	case crypto.SHA512:
 		return sha512.New
 	}
-	return sha256.New
+	return nil
 }
 
 // normalise fills in defaults and brings header names into canonical form.
 func (s Scheme) normalise() Scheme {
 	s.Name = cmp.Or(s.Name, "hmac")
+	s.Hash = cmp.Or(s.Hash, crypto.SHA256)
 	s.Encoding = cmp.Or(s.Encoding, Hex)
 	s.SecretEncoding = cmp.Or(s.SecretEncoding, Raw)
 	separator, assign := byte(','), byte('=')
@@ -213,21 +185,17 @@ func (s Scheme) normalise() Scheme {
 	for _, name := range []*string{&s.SignatureHeader, &s.TimestampHeader, &s.IDHeader, &s.AlgorithmHeader} {
 		*name = textproto.CanonicalMIMEHeaderKey(*name)
 	}
-	parts := make([]Part, len(s.Signed))
-	for i, p := range s.Signed {
-		if p.Kind == PartHeader {
-			p.Text = textproto.CanonicalMIMEHeaderKey(p.Text)
-		}
-		parts[i] = p
-	}
-	s.Signed = parts
 	return s
 }
 
 // validate returns what is wrong with a normalised scheme, or "".
 func (s *Scheme) validate() string {
-	has := func(k PartKind) bool {
-		return slices.ContainsFunc(s.Signed, func(p Part) bool { return p.Kind == k })
+	pieces, reason := parseTemplate(s.Signed)
+	if reason != "" {
+		return reason
+	}
+	has := func(k pieceKind) bool {
+		return slices.ContainsFunc(pieces, func(p piece) bool { return p.kind == k })
 	}
 	if !validHeaderName(s.SignatureHeader) {
 		return "Scheme.SignatureHeader must be a header name"
@@ -237,33 +205,21 @@ func (s *Scheme) validate() string {
 			return "Scheme." + field + " must be a header name"
 		}
 	}
-	for _, p := range s.Signed {
-		switch {
-		case p.Kind > PartHeader:
-			return "Scheme.Signed holds a part of unknown kind"
-		case p.Kind == PartHeader && !validHeaderName(p.Text):
-			return "Scheme.Signed: a PartHeader must name a header"
-		case p.Kind == PartHeader && p.Text == "Host":
-			return "Scheme.Signed: Host is no header of a received request; use a PartLiteral or PartPublicURL"
-		case p.Kind == PartLiteral && p.Text == "":
-			return "Scheme.Signed: a PartLiteral must have a text"
-		}
-	}
 	timed := s.TimestampHeader != "" || s.TimestampKey != ""
 	pairs := s.Grammar == GrammarPairs
 	named := s.AlgorithmKey != "" || s.AlgorithmHeader != "" || s.Grammar == GrammarKeyed
 	switch {
 	case s.Grammar > GrammarKeyed:
 		return "Scheme.Grammar is unknown"
-	case s.Hash > SHA512:
-		return "Scheme.Hash is unknown"
+	case s.newHash() == nil:
+		return "Scheme.Hash must be crypto.SHA256, SHA384, SHA512 or SHA1"
 	case s.Encoding > Base64URL:
 		return "Scheme.Encoding must be Hex, Base64 or Base64URL"
 	case s.SecretEncoding > Raw:
 		return "Scheme.SecretEncoding is unknown"
 	case s.TimestampUnit > RFC3339:
 		return "Scheme.TimestampUnit is unknown"
-	case !has(PartBody) && !has(PartBodySHA256):
+	case !has(pieceBody) && !has(pieceBodySHA256):
 		return "Scheme.Signed must hold the body or its hash"
 	case (pairs || s.Grammar == GrammarVersioned) && s.SignatureKey == "":
 		return "Scheme.SignatureKey is required by this grammar"
@@ -277,9 +233,9 @@ func (s *Scheme) validate() string {
 		return "Scheme.SignatureKey, TimestampKey, KeyIDKey and AlgorithmKey must differ"
 	case s.TimestampHeader != "" && s.TimestampKey != "":
 		return "Scheme.TimestampHeader and TimestampKey exclude each other"
-	case timed != has(PartTimestamp):
+	case timed != has(pieceTimestamp):
 		return "Scheme.Signed must hold the timestamp exactly when a header or key carries one"
-	case (s.IDHeader != "") != has(PartID):
+	case (s.IDHeader != "") != has(pieceID):
 		return "Scheme.Signed must hold the id exactly when IDHeader carries one"
 	case s.Separator == s.Assign && s.Grammar != GrammarBare && s.Grammar != GrammarKeyed:
 		return "Scheme.Separator and Assign must differ"

@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"crypto"
 	"crypto/sha1"
 	"crypto/sha256"
 	"crypto/sha512"
@@ -20,7 +21,7 @@ func TestSchemesOfOtherProviders(t *testing.T) {
 	now := time.Unix(1700000000, 0)
 	hexOf := func(content string) string { return hex.EncodeToString(sign(sha256.New, secret, content)) }
 	b64 := base64.StdEncoding.EncodeToString
-	justBody := []Part{{Kind: PartBody}}
+	justBody := "{body}"
 	bodySum := sha256.Sum256([]byte(body))
 	keys := func(c *HMACConfig) {
 		c.Secrets = nil
@@ -61,7 +62,7 @@ func TestSchemesOfOtherProviders(t *testing.T) {
 			"Persona",
 			Scheme{
 				SignatureHeader: "Persona-Signature", Grammar: GrammarPairs, GroupSeparator: ' ', TimestampKey: "t", SignatureKey: "v1",
-				Signed: []Part{{Kind: PartTimestamp}, {PartLiteral, "."}, {Kind: PartBody}},
+				Signed: "{timestamp}.{body}",
 			},
 			deliver(body, "Persona-Signature", "t=1700000000,v1="+hexOf("x")+" t=1700000001,v1="+hexOf("1700000001."+body)), nil,
 			[]*Delivery{
@@ -76,20 +77,8 @@ func TestSchemesOfOtherProviders(t *testing.T) {
 		{
 			"SHA-512, base64, hex secret, request line",
 			Scheme{
-				SignatureHeader: "X-Sig", Prefix: "HMAC ", Hash: SHA512, Encoding: Base64, SecretEncoding: Hex,
-				Signed: []Part{
-					{Kind: PartMethod},
-					{PartLiteral, "\n"},
-					{Kind: PartPath},
-					{PartLiteral, "?"},
-					{Kind: PartQuery},
-					{PartLiteral, "\n"},
-					{Kind: PartPublicURL},
-					{PartLiteral, "\n"},
-					{PartHeader, "x-tenant"},
-					{PartLiteral, "\n"},
-					{Kind: PartBodySHA256},
-				},
+				SignatureHeader: "X-Sig", Prefix: "HMAC ", Hash: crypto.SHA512, Encoding: Base64, SecretEncoding: Hex,
+				Signed: "{method}\n{path}?{query}\n{url}\n{header:x-tenant}\n{bodySHA256}",
 			},
 			deliver(body, "X-Tenant", "t1", "X-Sig", "HMAC "+b64(sign(sha512.New, secret, "POST\n/hooks/a%2Fb?x=1&y\nhttps://me.example/h\nt1\n"+hex.EncodeToString(bodySum[:])))),
 			func(c *HMACConfig) {
@@ -101,22 +90,22 @@ func TestSchemesOfOtherProviders(t *testing.T) {
 		{
 			"SHA-384, base64url unpadded, milliseconds",
 			Scheme{
-				SignatureHeader: "X-Sig", Hash: SHA384, Encoding: Base64URL, TimestampHeader: "X-Time", TimestampUnit: UnixMillis,
-				Signed: []Part{{Kind: PartTimestamp}, {Kind: PartBody}},
+				SignatureHeader: "X-Sig", Hash: crypto.SHA384, Encoding: Base64URL, TimestampHeader: "X-Time", TimestampUnit: UnixMillis,
+				Signed: "{timestamp}{body}",
 			},
 			deliver(body, "X-Time", "1700000000123", "X-Sig", base64.RawURLEncoding.EncodeToString(sign(sha512.New384, secret, "1700000000123"+body))), nil, nil,
 		},
 		{
 			"RFC 3339",
 			Scheme{
-				SignatureHeader: "X-Sig", TimestampHeader: "X-Time", TimestampUnit: RFC3339, Signed: []Part{{Kind: PartTimestamp}, {Kind: PartBody}},
+				SignatureHeader: "X-Sig", TimestampHeader: "X-Time", TimestampUnit: RFC3339, Signed: "{timestamp}{body}",
 			},
 			deliver(body, "X-Time", "2023-11-14T22:13:20.5Z", "X-Sig", hexOf("2023-11-14T22:13:20.5Z"+body)), nil,
 			[]*Delivery{deliver(body, "X-Time", "1700000000", "X-Sig", hexOf("1700000000"+body))},
 		},
 		{
 			"SHA-1 by name",
-			Scheme{SignatureHeader: "X-Sig", LegacySHA1: true, Signed: justBody},
+			Scheme{SignatureHeader: "X-Sig", Hash: crypto.SHA1, Signed: justBody},
 			deliver(body, "X-Sig", hex.EncodeToString(sign(sha1.New, secret, body))), nil,
 			[]*Delivery{deliver(body, "X-Sig", hexOf(body))},
 		},

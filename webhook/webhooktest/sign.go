@@ -1,6 +1,7 @@
 package webhooktest
 
 import (
+	"crypto"
 	"crypto/ed25519"
 	"crypto/hmac"
 	"crypto/sha1"
@@ -11,6 +12,7 @@ import (
 	"errors"
 	"hash"
 	"net/http"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -37,6 +39,9 @@ type HMAC struct {
 	PublicURL string
 }
 
+// field is a field of a scheme's template.
+var field = regexp.MustCompile(`\{[^{}]*\}`)
+
 // Sign implements Signer.
 func (s HMAC) Sign(r *http.Request, id string, at time.Time, body []byte) error {
 	sc := s.Scheme
@@ -56,35 +61,32 @@ func (s HMAC) Sign(r *http.Request, id string, at time.Time, body []byte) error 
 	if sc.AlgorithmHeader != "" {
 		r.Header.Set(sc.AlgorithmHeader, sc.Algorithm)
 	}
-	var content strings.Builder
-	for _, p := range sc.Signed {
-		switch p.Kind {
-		case webhook.PartBody:
-			content.Write(body)
-		case webhook.PartBodySHA256:
-			sum := sha256.Sum256(body)
-			content.WriteString(hex.EncodeToString(sum[:]))
-		case webhook.PartLiteral:
-			content.WriteString(p.Text)
-		case webhook.PartTimestamp:
-			content.WriteString(timestamp)
-		case webhook.PartID:
-			content.WriteString(id)
-		case webhook.PartMethod:
-			content.WriteString(r.Method)
-		case webhook.PartPath:
-			content.WriteString(r.URL.EscapedPath())
-		case webhook.PartQuery:
-			content.WriteString(r.URL.RawQuery)
-		case webhook.PartPublicURL:
-			content.WriteString(s.PublicURL)
-		case webhook.PartHeader:
-			content.WriteString(r.Header.Get(p.Text))
+	sum := sha256.Sum256(body)
+	content := field.ReplaceAllStringFunc(sc.Signed, func(name string) string {
+		switch name {
+		case "{body}":
+			return string(body)
+		case "{bodySHA256}":
+			return hex.EncodeToString(sum[:])
+		case "{timestamp}":
+			return timestamp
+		case "{id}":
+			return id
+		case "{method}":
+			return r.Method
+		case "{path}":
+			return r.URL.EscapedPath()
+		case "{query}":
+			return r.URL.RawQuery
+		case "{url}":
+			return s.PublicURL
 		}
-	}
+		header := strings.TrimSuffix(strings.TrimPrefix(name, "{header:"), "}")
+		return r.Header.Get(header)
+	})
 	var sigs []string
 	for _, secret := range s.Secrets {
-		sig, err := s.one(secret, content.String())
+		sig, err := s.one(secret, content)
 		if err != nil {
 			return err
 		}
@@ -152,11 +154,10 @@ func (s HMAC) one(secret, content string) (string, error) {
 	if err != nil {
 		return "", errors.New("webhooktest: the secret cannot be decoded")
 	}
-	hashes := map[webhook.Hash]func() hash.Hash{webhook.SHA256: sha256.New, webhook.SHA384: sha512.New384, webhook.SHA512: sha512.New}
-	newHash := hashes[s.Scheme.Hash]
-	if s.Scheme.LegacySHA1 {
-		newHash = sha1.New
+	hashes := map[crypto.Hash]func() hash.Hash{
+		0: sha256.New, crypto.SHA1: sha1.New, crypto.SHA256: sha256.New, crypto.SHA384: sha512.New384, crypto.SHA512: sha512.New,
 	}
+	newHash := hashes[s.Scheme.Hash]
 	if newHash == nil {
 		return "", errors.New("webhooktest: the scheme's hash is unknown")
 	}

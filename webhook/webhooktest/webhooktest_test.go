@@ -2,6 +2,7 @@ package webhooktest_test
 
 import (
 	"context"
+	"crypto"
 	"crypto/ed25519"
 	"encoding/base64"
 	"encoding/hex"
@@ -48,7 +49,7 @@ func newReceiver(t *testing.T, a webhook.Authenticator) *receiver {
 }
 
 func TestEverySchemeAgainstTheVerifier(t *testing.T) {
-	body := []webhook.Part{{Kind: webhook.PartBody}}
+	body := "{body}"
 	hexSecret, b64 := hex.EncodeToString([]byte("some secret key")), base64.StdEncoding.EncodeToString([]byte("some secret key"))
 	for name, c := range map[string]webhooktest.HMAC{
 		"Standard Webhooks":   {Scheme: webhook.StandardWebhooks(), Secrets: []string{"whsec_" + b64, b64}},
@@ -56,16 +57,16 @@ func TestEverySchemeAgainstTheVerifier(t *testing.T) {
 		"GitHub":              {Scheme: webhook.GitHub(), Secrets: []string{"x"}},
 		"Slack":               {Scheme: webhook.Slack(), Secrets: []string{"x"}},
 		"Caf Connect":         {Scheme: webhook.CafConnect(), Secrets: []string{"x"}},
-		"SHA-1":               {Scheme: webhook.Scheme{SignatureHeader: "X-Sig", LegacySHA1: true, Signed: body}, Secrets: []string{"x"}},
-		"SHA-512, base64 URL": {Scheme: webhook.Scheme{SignatureHeader: "X-Sig", Hash: webhook.SHA512, Encoding: webhook.Base64URL, SecretEncoding: webhook.Base64URL, Signed: body}, Secrets: []string{b64}},
-		"SHA-384, hex secret": {Scheme: webhook.Scheme{SignatureHeader: "X-Sig", Hash: webhook.SHA384, Encoding: webhook.Base64, SecretEncoding: webhook.Hex, Signed: body}, Secrets: []string{hexSecret}},
+		"SHA-1":               {Scheme: webhook.Scheme{SignatureHeader: "X-Sig", Hash: crypto.SHA1, Signed: body}, Secrets: []string{"x"}},
+		"SHA-512, base64 URL": {Scheme: webhook.Scheme{SignatureHeader: "X-Sig", Hash: crypto.SHA512, Encoding: webhook.Base64URL, SecretEncoding: webhook.Base64URL, Signed: body}, Secrets: []string{b64}},
+		"SHA-384, hex secret": {Scheme: webhook.Scheme{SignatureHeader: "X-Sig", Hash: crypto.SHA384, Encoding: webhook.Base64, SecretEncoding: webhook.Hex, Signed: body}, Secrets: []string{hexSecret}},
 		"keyed":               {Scheme: webhook.Scheme{SignatureHeader: "X-Sig", Grammar: webhook.GrammarKeyed, Algorithm: "hmac-sha256", Signed: body}, Secrets: []string{"x"}, KeyID: "k"},
 		"quoted": {Scheme: webhook.Scheme{
 			SignatureHeader: "Authorization", Prefix: "Signature ", Grammar: webhook.GrammarPairs, Quoted: true, KeyIDKey: "keyId", AlgorithmKey: "algorithm",
 			Algorithm: "hmac-sha256", SignatureKey: "signature", TimestampKey: "created", TimestampUnit: webhook.UnixMillis,
-			Signed: []webhook.Part{{Kind: webhook.PartMethod}, {Kind: webhook.PartPath}, {Kind: webhook.PartQuery}, {Kind: webhook.PartPublicURL}, {Kind: webhook.PartHeader, Text: "content-type"}, {Kind: webhook.PartTimestamp}, {Kind: webhook.PartLiteral, Text: "."}, {Kind: webhook.PartBodySHA256}},
+			Signed: "{method}{path}?{query}{url}{header:content-type}\n{timestamp}.{bodySHA256}",
 		}, Secrets: []string{"x"}, KeyID: "k", PublicURL: "https://me.example/hook"},
-		"RFC 3339": {Scheme: webhook.Scheme{SignatureHeader: "X-Sig", TimestampHeader: "X-Time", TimestampUnit: webhook.RFC3339, AlgorithmHeader: "X-Alg", Algorithm: "a", Signed: []webhook.Part{{Kind: webhook.PartTimestamp}, {Kind: webhook.PartBody}}}, Secrets: []string{"x"}},
+		"RFC 3339": {Scheme: webhook.Scheme{SignatureHeader: "X-Sig", TimestampHeader: "X-Time", TimestampUnit: webhook.RFC3339, AlgorithmHeader: "X-Alg", Algorithm: "a", Signed: "{timestamp}{body}"}, Secrets: []string{"x"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			keys := []webhook.HMACKey{{ID: c.KeyID, Secret: kyckit.NewSecret(c.Secrets[len(c.Secrets)-1])}}
