@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+
+	"github.com/kyckit/kyckit/webhook/internal/forwarded"
 )
 
 // concealed collects, while a delivery is judged, what Handle must not see: the
@@ -102,7 +104,7 @@ func (d *Delivery) removeConcealed() {
 // twins, which differ by underscores.
 func without(h http.Header, names []string) http.Header {
 	gone := func(name string) bool {
-		return slices.ContainsFunc(names, func(own string) bool { return sameHeader(name, own) })
+		return slices.ContainsFunc(names, func(own string) bool { return forwarded.SameHeader(name, own) })
 	}
 	copied := false
 	for name := range h {

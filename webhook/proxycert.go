@@ -3,12 +3,14 @@ package webhook
 import (
 	"cmp"
 	"crypto/x509"
-	"fmt"
-	"io"
 	"net/netip"
 	"net/textproto"
 	"slices"
+	"sync"
 	"sync/atomic"
+
+	"github.com/kyckit/kyckit"
+	"github.com/kyckit/kyckit/webhook/internal/forwarded"
 )
 
 // Limits of what a proxy may forward.
@@ -23,9 +25,11 @@ const opProxy = "proxy-certificate"
 type ProxyCertConfig struct {
 	// Format is how the proxy forwards the certificate. Required.
 	Format ProxyFormat
-	// Header carries the certificate. Empty means the format's default.
+	// Header carries the certificate. Empty means the format's default, which
+	// is listed at ProxyFormat.
 	Header string
-	// ChainHeader carries intermediates, for ProxyRFC9440 and ProxyHAProxy.
+	// ChainHeader carries intermediates, for ProxyRFC9440, ProxyHAProxy and
+	// ProxyApache.
 	// Empty means the format's default, if it has one. A request without it
 	// is fine.
 	ChainHeader string
@@ -38,18 +42,21 @@ type ProxyCertConfig struct {
 	VerifyValue string
 
 	// Trusted are the addresses of the proxies, compared with the TCP peer
-	// after an IPv4 address in IPv6 clothes was unwrapped. Headers of the
-	// request, such as X-Forwarded-For, never play a part.
+	// after an IPv4 address that is written as an IPv6 address was unwrapped.
+	// Headers of the request, such as X-Forwarded-For, never play a part.
+	// IPv6 link-local addresses are refused, here and as peers: they mean
+	// another machine on each link, and a prefix has no zone to name the link.
 	Trusted []netip.Prefix
 	// TrustUnixSocket trusts whoever connects through a unix socket; the
 	// socket's file permissions then decide.
 	TrustUnixSocket bool
-	// ProxyTLS demands that the proxy itself shows a client certificate, of
-	// this process's own TLS. With Trusted or TrustUnixSocket both must hold;
-	// alone it suffices. One of the three is required.
+	// ProxyTLS demands that the proxy itself shows a client certificate to this
+	// process, which then serves TLS with ProxyTLS.TLSConfig. With Trusted or
+	// TrustUnixSocket both must hold; alone it suffices. One of the three is
+	// required.
 	ProxyTLS *ClientCert
 
-	// Certificate is the rule for the forwarded certificate. It is verified
+	// Certificate is the rule for the forwarded certificate, which is verified
 	// here again, in full: the proxy's word alone is not enough.
 	Certificate ClientCertConfig
 }
@@ -61,8 +68,11 @@ type ProxyCertConfig struct {
 // ErrCertificate. Handle does not get to see the headers.
 //
 // The proxy must remove or overwrite these headers in what it receives. Safe
-// for concurrent use; owns no goroutine.
+// for concurrent use; owns no goroutine at rest.
 type ProxyCert struct {
+	kyckit.Redacted
+
+	mu    sync.Mutex // of Replace
 	state atomic.Pointer[proxyState]
 }
 
@@ -83,7 +93,9 @@ func NewProxyCert(cfg ProxyCertConfig) (*ProxyCert, error) {
 	return p, nil
 }
 
-func newProxyState(cfg ProxyCertConfig) (*proxyState, error) {
+// newProxyState checks a configuration and loads its rule, which may not roll
+// back the revocation lists of before, if that is not nil.
+func newProxyState(cfg ProxyCertConfig, before *ClientCert) (*proxyState, error) {
 	format, ok := formatOf(cfg.Format)
 	if !ok {
 		return nil, invalid(opProxy, "Format is required")
@@ -104,8 +116,8 @@ func newProxyState(cfg ProxyCertConfig) (*proxyState, error) {
 		return nil, invalid(opProxy, "ChainHeader does not belong to this format")
 	case (cfg.VerifyHeader == "") != (cfg.VerifyValue == ""):
 		return nil, invalid(opProxy, "VerifyHeader and VerifyValue belong together")
-	case sameHeader(cfg.Header, cfg.ChainHeader), sameHeader(cfg.Header, cfg.VerifyHeader), cfg.ChainHeader != "" && sameHeader(cfg.ChainHeader, cfg.VerifyHeader):
-		return nil, invalid(opProxy, "Header, ChainHeader and VerifyHeader must differ")
+	case forwarded.SameHeader(cfg.Header, cfg.ChainHeader), forwarded.SameHeader(cfg.Header, cfg.VerifyHeader), cfg.ChainHeader != "" && forwarded.SameHeader(cfg.ChainHeader, cfg.VerifyHeader):
+		return nil, invalid(opProxy, "Header, ChainHeader and VerifyHeader must differ, by more than underscores for dashes")
 	case len(cfg.Trusted) == 0 && !cfg.TrustUnixSocket && cfg.ProxyTLS == nil:
 		return nil, invalid(opProxy, "Trusted, TrustUnixSocket or ProxyTLS is required")
 	}
@@ -115,43 +127,37 @@ func newProxyState(cfg ProxyCertConfig) (*proxyState, error) {
 		if !ok {
 			return nil, invalid(opProxy, "Trusted holds an invalid prefix")
 		}
+		if p.Addr().Is6() && p.Addr().IsLinkLocalUnicast() && p.Bits() >= 10 {
+			return nil, invalid(opProxy, "Trusted holds an IPv6 link-local prefix, which cannot say on which link the proxy is")
+		}
 		trusted = append(trusted, p)
 	}
 	cfg.Trusted = trusted
-	cert, err := NewClientCert(cfg.Certificate)
+	var rule *certState
+	if before != nil {
+		rule = before.state.Load()
+	}
+	cert, err := newClientCert(cfg.Certificate, rule)
 	if err != nil {
 		return nil, err
 	}
-	cfg.Certificate = ClientCertConfig{} // lives in cert, where it may be replaced
 	return &proxyState{cfg: cfg, format: format, cert: cert}, nil
 }
 
-// ProxyCertChange is what ProxyCert.Replace takes: a ProxyCertConfig or a
-// ClientCertConfig.
-type ProxyCertChange interface {
-	changeProxyCert(*ProxyCert) error
-}
-
-func (cfg ProxyCertConfig) changeProxyCert(p *ProxyCert) error {
-	state, err := newProxyState(cfg)
-	if err == nil {
-		p.state.Store(state)
+// Replace swaps the whole configuration, trusted proxies and certificate rule
+// included, for another. On an error nothing changes. See ClientCert.Replace.
+func (p *ProxyCert) Replace(cfg ProxyCertConfig) error {
+	if p == nil {
+		return invalid(opProxy, "not made by NewProxyCert")
 	}
-	return err
-}
-
-func (cfg ClientCertConfig) changeProxyCert(p *ProxyCert) error {
-	return p.load().cert.Replace(cfg)
-}
-
-// Replace swaps the whole configuration, trusted proxies included, for a
-// ProxyCertConfig, or just the certificate rule for a ClientCertConfig. On an
-// error nothing changes. See ClientCert.Replace.
-func (p *ProxyCert) Replace(change ProxyCertChange) error {
-	if p == nil || change == nil {
-		return invalid(opProxy, "nothing to replace")
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	state, err := newProxyState(cfg, p.load().cert)
+	if err != nil {
+		return err
 	}
-	return change.changeProxyCert(p)
+	p.state.Store(state)
+	return nil
 }
 
 // Reload reads the files of the certificate rule again. See ClientCert.Reload.
@@ -171,9 +177,6 @@ func (p *ProxyCert) load() *proxyState {
 // Name returns "proxy-certificate".
 func (*ProxyCert) Name() string { return opProxy }
 
-// Format prints the name.
-func (*ProxyCert) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, opProxy) }
-
 // AuthenticateHead is the whole check: it needs no body.
 func (p *ProxyCert) AuthenticateHead(d *Delivery) error { return p.Authenticate(d) }
 
@@ -186,7 +189,7 @@ func (p *proxyState) authenticate(d *Delivery) error {
 		return refuse(opProxy, ErrUntrustedProxy, reason)
 	}
 	if p.cfg.VerifyHeader != "" {
-		value, reason := oneHeader(d.Header, p.cfg.VerifyHeader, maxCertHeader)
+		value, reason := forwarded.One(d.Header, p.cfg.VerifyHeader, maxCertHeader)
 		switch {
 		case reason != "":
 			return refuse(opProxy, ErrCertificate, "verify header "+reason)
@@ -194,7 +197,7 @@ func (p *proxyState) authenticate(d *Delivery) error {
 			return refuse(opProxy, ErrCertificate, "the proxy did not verify it")
 		}
 	}
-	value, reason := oneHeader(d.Header, p.cfg.Header, maxChainHeader)
+	value, reason := forwarded.One(d.Header, p.cfg.Header, maxChainHeader)
 	if reason != "" {
 		return refuse(opProxy, ErrCertificate, "header "+reason)
 	}
@@ -203,11 +206,11 @@ func (p *proxyState) authenticate(d *Delivery) error {
 		return refuse(opProxy, ErrCertificate, "header malformed")
 	}
 	if p.cfg.ChainHeader != "" {
-		value, reason := oneHeader(d.Header, p.cfg.ChainHeader, maxChainHeader)
-		if reason != "" && reason != headerMissing {
+		value, reason := forwarded.One(d.Header, p.cfg.ChainHeader, maxChainHeader)
+		if reason != "" && reason != forwarded.Missing {
 			return refuse(opProxy, ErrCertificate, "chain header "+reason)
 		}
-		if reason == "" {
+		if reason == "" && (value != p.format.absent || p.format.absent == "") {
 			chain, ok := p.format.parseChain(value)
 			if !ok {
 				return refuse(opProxy, ErrCertificate, "chain header malformed")
@@ -219,9 +222,6 @@ func (p *proxyState) authenticate(d *Delivery) error {
 }
 
 func (p *proxyState) verify(d *Delivery, ders [][]byte) error {
-	if len(ders) > maxChainCerts+1 {
-		return refuse(opProxy, ErrCertificate, "too many intermediates")
-	}
 	certs := make([]*x509.Certificate, 0, len(ders))
 	for _, der := range ders {
 		cert, err := x509.ParseCertificate(der)
@@ -263,17 +263,18 @@ func (p *proxyState) distrust(d *Delivery) string {
 	return ""
 }
 
+// trustsAddr compares the peer's address. One with a zone is in no prefix.
 func (p *proxyState) trustsAddr(remote string) bool {
 	peer, err := netip.ParseAddrPort(remote)
 	if err != nil {
 		return false
 	}
-	addr := peer.Addr().Unmap().WithZone("")
+	addr := peer.Addr().Unmap()
 	return slices.ContainsFunc(p.cfg.Trusted, func(t netip.Prefix) bool { return t.Contains(addr) })
 }
 
-// unmapPrefix turns a prefix of IPv4 addresses in IPv6 clothes into an IPv4
-// one, since that is what peers are compared as.
+// unmapPrefix turns a prefix of IPv4 addresses that are written as IPv6 addresses
+// into a prefix of IPv4 addresses, since that is what peers are compared as.
 func unmapPrefix(p netip.Prefix) (netip.Prefix, bool) {
 	if !p.IsValid() {
 		return p, false

@@ -24,6 +24,7 @@ func formats() map[string]webhook.ProxyFormat {
 	return map[string]webhook.ProxyFormat{
 		"nginx": webhook.ProxyNginx, "Envoy": webhook.ProxyEnvoy, "ALB": webhook.ProxyALB,
 		"RFC 9440": webhook.ProxyRFC9440, "Traefik": webhook.ProxyTraefik, "HAProxy": webhook.ProxyHAProxy,
+		"Apache": webhook.ProxyApache, "DER": webhook.ProxyDER,
 	}
 }
 
@@ -99,7 +100,7 @@ func TestForwardedChainsAreIntermediatesOnly(t *testing.T) {
 		with := webhooktest.Forward(format, append([]*x509.Certificate{below.Certificate}, below.Chain...)...)
 		withRoot := webhooktest.Forward(format, forged.Certificate, evil.Certificate)
 		switch format {
-		case webhook.ProxyNginx, webhook.ProxyHAProxy:
+		case webhook.ProxyNginx, webhook.ProxyHAProxy, webhook.ProxyApache, webhook.ProxyDER:
 			require.Error(t, p.Authenticate(forwarded(with)), "this proxy forwards the leaf alone")
 			continue
 		case webhook.ProxyALB: // passthrough mode
@@ -137,6 +138,7 @@ func TestVerifyHeaderIsDemanded(t *testing.T) {
 	ca := webhooktest.NewTestCA(t, "CA")
 	id := ca.Issue(webhooktest.Leaf{})
 	for format, bad := range map[webhook.ProxyFormat][]string{
+		webhook.ProxyApache:  {"NONE", "GENEROUS", "FAILED:expired", "(null)", "success", "0"},
 		webhook.ProxyNginx:   {"NONE", "FAILED:expired", "success", "SUCCESS ", "SUCCESS,SUCCESS", "0"},
 		webhook.ProxyHAProxy: {"1", "00", "", "SUCCESS", "10"},
 	} {
@@ -306,7 +308,7 @@ func TestProxyCertReplaceAndReload(t *testing.T) {
 		return p.Authenticate(forwarded(webhooktest.Forward(webhook.ProxyRFC9440, id.Certificate)))
 	}
 	require.NoError(t, auth(old))
-	require.NoError(t, p.Replace(webhook.ClientCertConfig{CA: next.PEM()}))
+	require.NoError(t, p.Replace(webhook.ProxyCertConfig{Format: webhook.ProxyRFC9440, Trusted: loopback(), Certificate: webhook.ClientCertConfig{CA: next.PEM()}}))
 	require.ErrorIs(t, auth(old), webhook.ErrCertificate)
 	require.NoError(t, auth(renewed))
 	require.NoError(t, p.Reload())
@@ -319,7 +321,7 @@ func TestProxyCertReplaceAndReload(t *testing.T) {
 	require.ErrorIs(t, none.Authenticate(forwarded(http.Header{})), webhook.ErrUntrustedProxy)
 	require.ErrorIs(t, (&webhook.ProxyCert{}).Authenticate(forwarded(http.Header{})), webhook.ErrUntrustedProxy)
 	require.Error(t, none.Reload())
-	require.Error(t, none.Replace(webhook.ClientCertConfig{}))
+	require.Error(t, none.Replace(webhook.ProxyCertConfig{}))
 }
 
 func TestProxyCertConfigIsChecked(t *testing.T) {

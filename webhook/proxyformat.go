@@ -1,12 +1,10 @@
 package webhook
 
-import (
-	"net/http"
-	"strings"
-)
+import "github.com/kyckit/kyckit/webhook/internal/forwarded"
 
 // ProxyFormat is how a proxy that ends TLS forwards the client certificate. It
-// is chosen by configuration and never guessed from what arrives.
+// is chosen by configuration and never guessed from what arrives. Complete
+// configurations of each proxy are in docs/webhooks-behind-a-proxy.md.
 //
 //	format        header (default)               chain header         verify header (default, demanded value)
 //	ProxyNginx    X-Ssl-Client-Cert              –                    X-Ssl-Client-Verify: SUCCESS
@@ -15,6 +13,11 @@ import (
 //	ProxyRFC9440  Client-Cert                    Client-Cert-Chain    –
 //	ProxyTraefik  X-Forwarded-Tls-Client-Cert    in the same header   –
 //	ProxyHAProxy  X-Ssl-Client-Cert              only if configured   X-Ssl-Client-Verify: 0
+//	ProxyApache   X-Ssl-Client-Cert              only if configured   X-Ssl-Client-Verify: SUCCESS
+//	ProxyDER      X-Ssl-Client-Cert              –                    –
+//
+// A dash in the column of the verify header means that none is demanded unless
+// ProxyCertConfig names one together with its value.
 type ProxyFormat uint8
 
 const (
@@ -25,24 +28,31 @@ const (
 	//	proxy_set_header X-SSL-Client-Cert   $ssl_client_escaped_cert;
 	//	proxy_set_header X-SSL-Client-Verify $ssl_client_verify;
 	//
-	// that is, percent-encoded PEM. The verify header must be SUCCESS. nginx
-	// does not forward intermediates: put them into the CA store, here and there.
+	// that is, percent-encoded PEM in X-Ssl-Client-Cert. X-Ssl-Client-Verify must
+	// be SUCCESS; for certificates that only pins accept here, use
+	// ssl_verify_client optional_no_ca and set VerifyValue to what nginx then
+	// says. nginx does not forward intermediates: put them into the CA store,
+	// here and there. An nginx before 1.13.5 forwards $ssl_client_cert, which is
+	// ProxyApache.
 	ProxyNginx ProxyFormat = iota + 1
-	// ProxyEnvoy is Envoy's x-forwarded-client-cert with Cert, or Chain, among
+	// ProxyEnvoy is Envoy's X-Forwarded-Client-Cert with Cert, or Chain, among
 	// set_current_client_cert_details and forward_client_cert_details set to
-	// SANITIZE_SET or APPEND_FORWARD. Only the last element counts: the ones
-	// before it were there when the request reached the last proxy.
+	// SANITIZE_SET or APPEND_FORWARD. Only the last element counts: the elements
+	// before it were there when the request reached the last proxy. There is no
+	// verify header: Envoy forwards what its validation_context accepted.
 	ProxyEnvoy
-	// ProxyALB is the AWS Application Load Balancer in verify mode. For
-	// passthrough mode set Header to "X-Amzn-Mtls-Clientcert", where the leaf
+	// ProxyALB is the AWS Application Load Balancer in verify mode, with
+	// percent-encoded PEM in X-Amzn-Mtls-Clientcert-Leaf and no verify header.
+	// For passthrough mode set Header to "X-Amzn-Mtls-Clientcert", where the leaf
 	// is followed by its chain.
 	ProxyALB
 	// ProxyRFC9440 is the Client-Cert header of RFC 9440 and, if it is there,
-	// Client-Cert-Chain.
+	// Client-Cert-Chain; no verify header.
 	ProxyRFC9440
-	// ProxyTraefik is Traefik's PassTLSClientCert middleware with pem: true:
-	// base64 without PEM lines, certificates separated by commas, escaped by
-	// version 2 and plain since version 3.
+	// ProxyTraefik is Traefik's PassTLSClientCert middleware with pem: true: in
+	// X-Forwarded-Tls-Client-Cert base64 without PEM lines, certificates
+	// separated by commas, escaped by version 2 and plain since version 3; no
+	// verify header.
 	ProxyTraefik
 	// ProxyHAProxy is HAProxy with
 	//
@@ -51,13 +61,39 @@ const (
 	//
 	// ssl_c_verify is 0 also when there was no certificate, so both are
 	// demanded. For intermediates forward %[ssl_c_chain_der,base64] in a
-	// header of its own and name it by ChainHeader.
+	// header of its own and name that by ChainHeader. A session that HAProxy
+	// resumes carries no chain: put the intermediates into the CA store as well,
+	// or forbid resumption, or a sender below an intermediate is refused as soon
+	// as this process has forgotten it, as after a restart.
 	ProxyHAProxy
+	// ProxyApache is Apache with mod_ssl, mod_headers and
+	//
+	//	SSLVerifyClient require # or optional
+	//	RequestHeader set X-SSL-Client-Cert   "%{SSL_CLIENT_CERT}s"
+	//	RequestHeader set X-SSL-Client-Verify "%{SSL_CLIENT_VERIFY}s"
+	//
+	// that is, PEM with blanks in the place of line ends in X-Ssl-Client-Cert.
+	// X-Ssl-Client-Verify must be SUCCESS. For intermediates forward
+	// %{SSL_CLIENT_CERT_CHAIN_0}s in a header of its own and name that by
+	// ChainHeader; what Apache sends where there is none, (null), counts as no
+	// header. An old nginx's $ssl_client_cert has the same form.
+	ProxyApache
+	// ProxyDER is one certificate in plain base64, in X-Ssl-Client-Cert or the
+	// header that the proxy has for it, without a verify header:
+	//
+	//	Caddy              header_up X-SSL-Client-Cert {http.request.tls.client.certificate_der_base64}
+	//	Azure App Service  Header "X-ARR-ClientCert"
+	//	IIS with ARR       Header "X-ARR-ClientCert"
+	//	Cloudflare         Header "Cf-Client-Cert-Der-Base64"
+	//
+	// Intermediates are not forwarded: put them into the CA store.
+	ProxyDER
 )
 
 // proxyFormat is what is known about a format.
 type proxyFormat struct {
 	header, chain, verify, value string
+	absent                       string // what stands in the chain header where there is no chain
 	parse                        func(value string) (certs [][]byte, ok bool)
 	parseChain                   func(value string) (certs [][]byte, ok bool) // nil without a header of its own
 }
@@ -66,57 +102,21 @@ func formatOf(f ProxyFormat) (proxyFormat, bool) {
 	const cert, verify = "X-Ssl-Client-Cert", "X-Ssl-Client-Verify"
 	switch f {
 	case ProxyNginx:
-		return proxyFormat{header: cert, verify: verify, value: "SUCCESS", parse: parseEscapedLeaf}, true
+		return proxyFormat{header: cert, verify: verify, value: "SUCCESS", parse: forwarded.EscapedLeaf}, true
 	case ProxyEnvoy:
-		return proxyFormat{header: "X-Forwarded-Client-Cert", parse: parseXFCC}, true
+		return proxyFormat{header: "X-Forwarded-Client-Cert", parse: forwarded.XFCC}, true
 	case ProxyALB:
-		return proxyFormat{header: "X-Amzn-Mtls-Clientcert-Leaf", parse: parseEscapedPEM}, true
+		return proxyFormat{header: "X-Amzn-Mtls-Clientcert-Leaf", parse: forwarded.EscapedPEM}, true
 	case ProxyRFC9440:
-		return proxyFormat{header: "Client-Cert", chain: "Client-Cert-Chain", parse: parseByteSequence, parseChain: parseByteSequences}, true
+		return proxyFormat{header: "Client-Cert", chain: "Client-Cert-Chain", parse: forwarded.ByteSequence, parseChain: forwarded.ByteSequences}, true
 	case ProxyTraefik:
-		return proxyFormat{header: "X-Forwarded-Tls-Client-Cert", parse: parseTraefik}, true
+		return proxyFormat{header: "X-Forwarded-Tls-Client-Cert", parse: forwarded.Base64List}, true
 	case ProxyHAProxy:
-		return proxyFormat{header: cert, verify: verify, value: "0", parse: parseBase64DER, parseChain: parseBase64Chain}, true
+		return proxyFormat{header: cert, verify: verify, value: "0", parse: forwarded.Base64, parseChain: forwarded.Base64Chain}, true
+	case ProxyApache:
+		return proxyFormat{header: cert, verify: verify, value: "SUCCESS", absent: "(null)", parse: forwarded.SpacedLeaf, parseChain: forwarded.SpacedPEM}, true
+	case ProxyDER:
+		return proxyFormat{header: cert, parse: forwarded.Base64}, true
 	}
 	return proxyFormat{}, false
-}
-
-// headerMissing is the reason for a header that is not there at all.
-const headerMissing = "missing"
-
-// oneHeader returns the value of a header that must come once, not empty, and
-// without a twin: a name that some proxy or server reads as the same because it
-// takes underscores for dashes.
-func oneHeader(h http.Header, name string, limit int) (value, reason string) {
-	n := 0
-	for key, values := range h {
-		if !sameHeader(key, name) || len(values) == 0 {
-			continue
-		}
-		if key != name {
-			return "", "has a twin"
-		}
-		n += len(values)
-		value = values[0]
-	}
-	switch {
-	case n == 0:
-		return "", headerMissing
-	case n > 1:
-		return "", "given twice"
-	case value == "":
-		return "", "empty"
-	case len(value) > limit:
-		return "", "too long"
-	}
-	return value, ""
-}
-
-// sameHeader reports whether two names are the same but for case and
-// underscores. The empty name is like no other.
-func sameHeader(a, b string) bool {
-	if len(a) != len(b) || a == "" {
-		return false
-	}
-	return strings.EqualFold(strings.ReplaceAll(a, "_", "-"), strings.ReplaceAll(b, "_", "-"))
 }

@@ -164,7 +164,8 @@ http {
 func TestRealHAProxy(t *testing.T) {
 	path := program(t, "haproxy")
 	p := newRealProxy(t)
-	a, err := webhook.NewProxyCert(webhook.ProxyCertConfig{Format: webhook.ProxyHAProxy, ChainHeader: "X-SSL-Client-Chain", Trusted: loopback(), Certificate: p.rule})
+	cfg := webhook.ProxyCertConfig{Format: webhook.ProxyHAProxy, ChainHeader: "X-SSL-Client-Chain", Trusted: loopback(), Certificate: p.rule}
+	a, err := webhook.NewProxyCert(cfg)
 	require.NoError(t, err)
 	backend := behind(t, a)
 	conf := p.file(t, "haproxy.cfg", fmt.Appendf(nil, `
@@ -190,7 +191,8 @@ backend app
 	t.Run("forwards the chain", func(t *testing.T) {
 		// A list is configured, so the issuing CA needs one too; accept by a
 		// rule without lists.
-		require.NoError(t, a.Replace(webhook.ClientCertConfig{CA: p.sender.PEM()}))
+		cfg.Certificate = webhook.ClientCertConfig{CA: p.sender.PEM()}
+		require.NoError(t, a.Replace(cfg))
 		below := p.sender.Intermediate("issuing").Issue(webhooktest.Leaf{})
 		assert.Equal(t, 200, send(client(p.ca, below, nil, tls.VersionTLS13), "https://"+p.addr))
 	})

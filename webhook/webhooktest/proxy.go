@@ -64,6 +64,17 @@ func Forward(format webhook.ProxyFormat, certs ...*x509.Certificate) http.Header
 		if leaf {
 			h.Set("X-Ssl-Client-Cert", ders[0])
 		}
+	case webhook.ProxyApache:
+		h.Set("X-Ssl-Client-Verify", "NONE")
+		h.Set("X-Ssl-Client-Cert", "(null)")
+		if leaf {
+			h.Set("X-Ssl-Client-Verify", "SUCCESS")
+			h.Set("X-Ssl-Client-Cert", strings.ReplaceAll(texts[0], "\n", " "))
+		}
+	case webhook.ProxyDER:
+		if leaf {
+			h.Set("X-Ssl-Client-Cert", ders[0])
+		}
 	}
 	return h
 }

@@ -1,4 +1,4 @@
-package webhook
+package forwarded
 
 import (
 	"crypto/sha256"
@@ -12,11 +12,11 @@ type xfcc struct {
 	cert, chain, hash string
 }
 
-// parseXFCC reads the last element of the header. The elements before it were
+// XFCC reads the last element of the header. The elements before it were
 // in the request when it reached the proxy, so anybody may have written them;
 // all the same the whole header must be well formed, because where an element
 // ends depends on the quotes before it.
-func parseXFCC(header string) ([][]byte, bool) {
+func XFCC(header string) ([][]byte, bool) {
 	last, ok := lastXFCC(header)
 	if !ok {
 		return nil, false
@@ -24,12 +24,12 @@ func parseXFCC(header string) ([][]byte, bool) {
 	leafText, chainText := last.cert, last.chain
 	var certs [][]byte
 	if leafText != "" {
-		if certs, ok = parseEscapedLeaf(leafText); !ok {
+		if certs, ok = EscapedLeaf(leafText); !ok {
 			return nil, false
 		}
 	}
 	if chainText != "" {
-		chain, ok := parseEscapedPEM(chainText)
+		chain, ok := EscapedPEM(chainText)
 		if !ok {
 			return nil, false
 		}

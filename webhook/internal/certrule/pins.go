@@ -1,11 +1,13 @@
-package webhook
+package certrule
 
 import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"crypto/x509"
 	"encoding/asn1"
+	"encoding/base64"
 	"encoding/hex"
+	"errors"
 	"net/url"
 	"slices"
 	"strings"
@@ -22,42 +24,42 @@ func (p *pins) empty() bool {
 	return len(p.dns)+len(p.uris)+len(p.names)+len(p.spki)+len(p.leaf) == 0
 }
 
-// newPins checks the pins of a configuration; reason names the field.
-func newPins(cfg *ClientCertConfig) (p *pins, reason string) {
-	p = &pins{}
+// newPins checks the pins of a configuration; the error names the field.
+func newPins(cfg Config) (*pins, error) {
+	p := &pins{}
 	for _, name := range cfg.DNSNames {
 		if !validDNSName(name) {
-			return nil, "DNSNames holds something that is no host name; wildcards are not supported"
+			return nil, errors.New("DNSNames holds something that is no host name; wildcards are not supported")
 		}
 		p.dns = append(p.dns, strings.ToLower(name))
 	}
 	for _, uri := range cfg.URIs {
 		if u, err := url.Parse(uri); err != nil || u.Scheme == "" {
-			return nil, "URIs holds something that is no absolute URI"
+			return nil, errors.New("URIs holds something that is no absolute URI")
 		}
 		p.uris = append(p.uris, uri)
 	}
-	for _, name := range cfg.LegacyCommonNames {
+	for _, name := range cfg.CommonNames {
 		if name == "" {
-			return nil, "LegacyCommonNames holds an empty name"
+			return nil, errors.New("LegacyCommonNames holds an empty name")
 		}
 		p.names = append(p.names, name)
 	}
 	for _, text := range cfg.SPKI {
-		sum, ok := decodeBase64(nil, text, Base64)
-		if !ok || len(sum) != sha256.Size {
-			return nil, "SPKI holds something that is no SHA-256 in base64"
+		sum, err := base64.StdEncoding.Strict().DecodeString(text)
+		if err != nil || len(sum) != sha256.Size || strings.ContainsAny(text, "\r\n") {
+			return nil, errors.New("SPKI holds something that is no SHA-256 in base64")
 		}
 		p.spki = append(p.spki, [sha256.Size]byte(sum))
 	}
 	for _, text := range cfg.Fingerprints {
 		sum, err := hex.DecodeString(strings.ReplaceAll(text, ":", ""))
 		if err != nil || len(sum) != sha256.Size {
-			return nil, "Fingerprints holds something that is no SHA-256 in hex"
+			return nil, errors.New("Fingerprints holds something that is no SHA-256 in hex")
 		}
 		p.leaf = append(p.leaf, [sha256.Size]byte(sum))
 	}
-	return p, ""
+	return p, nil
 }
 
 func validDNSName(name string) bool {
@@ -79,24 +81,35 @@ func validDNSName(name string) bool {
 	return true
 }
 
-// check returns which kind of pin does not hold, or "".
-func (p *pins) check(leaf *x509.Certificate) string {
+// check returns which kind of pin does not hold, or nil.
+func (p *pins) check(leaf *x509.Certificate) *Refusal {
 	if len(p.spki) > 0 && !containsSum(p.spki, sha256.Sum256(leaf.RawSubjectPublicKeyInfo)) {
-		return "its key is not pinned"
+		return &Refusal{WrongKey, "its key is not pinned"}
 	}
 	if len(p.leaf) > 0 && !containsSum(p.leaf, sha256.Sum256(leaf.Raw)) {
-		return "its fingerprint is not pinned"
+		return &Refusal{WrongKey, "its fingerprint is not pinned"}
 	}
-	if len(p.dns) > 0 && !slices.ContainsFunc(leaf.DNSNames, func(name string) bool { return slices.Contains(p.dns, strings.ToLower(name)) }) {
-		return "its DNS names are not pinned"
+	if len(p.dns) > 0 {
+		if len(leaf.DNSNames) == 0 {
+			return &Refusal{WrongName, "it has no DNS names, and only those that are pinned are accepted"}
+		}
+		if !slices.ContainsFunc(leaf.DNSNames, func(name string) bool { return slices.Contains(p.dns, strings.ToLower(name)) }) {
+			return &Refusal{WrongName, "its DNS names are not pinned"}
+		}
 	}
-	if len(p.uris) > 0 && !slices.ContainsFunc(uriSANs(leaf), func(uri string) bool { return slices.Contains(p.uris, uri) }) {
-		return "its URIs are not pinned"
+	if len(p.uris) > 0 {
+		uris := uriSANs(leaf)
+		if len(uris) == 0 {
+			return &Refusal{WrongName, "it has no URIs, and only those that are pinned are accepted"}
+		}
+		if !slices.ContainsFunc(uris, func(uri string) bool { return slices.Contains(p.uris, uri) }) {
+			return &Refusal{WrongName, "its URIs are not pinned"}
+		}
 	}
 	if len(p.names) > 0 && !slices.Contains(p.names, leaf.Subject.CommonName) {
-		return "its common name is not pinned"
+		return &Refusal{WrongName, "its common name is not pinned"}
 	}
-	return ""
+	return nil
 }
 
 func containsSum(sums [][sha256.Size]byte, sum [sha256.Size]byte) bool {
@@ -127,6 +140,3 @@ func uriSANs(c *x509.Certificate) (uris []string) {
 	}
 	return uris
 }
-
-// fingerprint returns the SHA-256 of a certificate in hex.
-func fingerprint(sum [sha256.Size]byte) string { return hex.EncodeToString(sum[:]) }
