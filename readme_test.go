@@ -156,7 +156,7 @@ func readmeWebhook(poller *nafath.Poller, secret kyckit.Secret) error {
 
 func readmeProxy() error {
 	certificate, err := webhook.NewProxyCert(webhook.ProxyCertConfig{
-		Format:      webhook.ProxyNginx, // or Envoy, AWS ALB, RFC 9440, Traefik, HAProxy
+		Format:      webhook.ProxyNginx, // or Envoy, AWS ALB, RFC 9440, Traefik, HAProxy, Apache, plain base64
 		Trusted:     []netip.Prefix{netip.MustParsePrefix("10.0.0.5/32")},
 		Certificate: webhook.ClientCertConfig{CAFile: "provider-ca.pem", DNSNames: []string{"webhooks.example.sa"}},
 	})

@@ -25,7 +25,7 @@
 //	NewHMAC         a shared secret, by a Scheme: presets for Standard Webhooks (and Svix), Stripe, GitHub, Slack, Caf Connect
 //	NewEd25519      a public key, over timestamp, full stop and body
 //	NewClientCert   a client certificate, where TLS ends in this process
-//	NewProxyCert    a client certificate that a proxy forwards: nginx, Envoy, AWS ALB, RFC 9440, Traefik, HAProxy
+//	NewProxyCert    a client certificate that a proxy forwards: nginx, Envoy, AWS ALB, RFC 9440, Traefik, HAProxy, Apache, plain base64
 //	NewBasic, NewAPIKey, NewSecretPath   a fixed credential, for providers that sign nothing
 //	All, Any        several of them
 //
@@ -83,5 +83,5 @@
 //	Nafsi (Nafath) client certificate          CA and names are not documented: pin what Nafsi gives you
 //	Nafsi (Nafath) delivery                    POST, PUT or PATCH, any 2xx within 30 s: documented; whether it is repeated is not
 //	FACEKI                                     signs nothing: NewSecretPath or NewBasic, and read the truth from its API
-//	proxies                                    header formats documented by each proxy; nginx and HAProxy are run in the tests
+//	proxies                                    header formats documented by each proxy; nginx, HAProxy, Apache and Caddy are run in the tests
 package webhook

@@ -55,7 +55,7 @@ func newPins(cfg Config) (*pins, error) {
 	for _, text := range cfg.Fingerprints {
 		sum, err := hex.DecodeString(strings.ReplaceAll(text, ":", ""))
 		if err != nil || len(sum) != sha256.Size {
-			return nil, errors.New("Fingerprints holds something that is no SHA-256 in hex")
+			return nil, errors.New("one of Fingerprints is no SHA-256 in hex")
 		}
 		p.leaf = append(p.leaf, [sha256.Size]byte(sum))
 	}
