@@ -1,6 +1,7 @@
 package nafath
 
 import (
+	"log/slog"
 	"time"
 
 	"github.com/kyckit/kyckit"
@@ -104,7 +105,7 @@ func (p *state) deliver() {
 			return
 		}
 		if recover() != nil {
-			p.cfg.Client.log.Error("kyckit: a callback panicked", "provider", provider)
+			p.cfg.Client.log.Error("kyckit: a callback panicked", slog.String("provider", provider))
 		}
 		p.working.Go(p.deliver)
 	}()

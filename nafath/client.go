@@ -224,9 +224,10 @@ type statusRequest struct {
 }
 
 // Details reads the verified person after StatusCompleted. It is retried on
-// transient failures. Limit: 30 a minute per tenant. It does not know who was
-// asked for: compare IDNumber and TransID before you call anyone verified, as
-// Poller.Verify does.
+// transient failures. Limit: 30 a minute per tenant. Details of another
+// transaction are ErrDecode and ErrIdentityMismatch. It does not know who was
+// asked for: compare IDNumber before you call anyone verified, as Poller.Verify
+// does.
 //
 // A transID opens a person's data: keep it on the server, bound to the login
 // that began the verification.
@@ -251,6 +252,11 @@ func (c *Client) details(ctx context.Context, transID string, t tries) (*Details
 	if d.TransID == "" || d.IDNumber == "" {
 		e := resp.Fail(kyckit.ErrDecode, "transId or idNumber is missing", transport.Explanation{})
 		e.Err = errNobody
+		return nil, e
+	}
+	if !sameTransID(d.TransID, transID) {
+		e := resp.Fail(kyckit.ErrDecode, "the details are those of another transaction", transport.Explanation{})
+		e.Err = ErrIdentityMismatch
 		return nil, e
 	}
 	d.Raw = json.RawMessage(bytes.Clone(resp.Body))

@@ -101,7 +101,7 @@ func TestCloseBesideACallbackThatBlocks(t *testing.T) {
 // A callback that panics, or ends its goroutine as a failed check of a test does,
 // keeps the others from nothing.
 func TestCallbacksThatBreakLoseNothing(t *testing.T) {
-	for name, breakIt := range map[string]func(){"panic": func() { panic("made up") }, "goexit": runtime.Goexit, "nil panic": func() { panic(nil) }} { //nolint:govet // on purpose
+	for name, breakIt := range map[string]func(){"panic": func() { panic("made up") }, "goexit": runtime.Goexit, "nil panic": func() { panic(nil) }} {
 		t.Run(name, func(t *testing.T) {
 			var mu sync.Mutex
 			var statuses, ends, notices int

@@ -3,7 +3,6 @@ package nafath
 import (
 	"context"
 	"errors"
-	"net/http"
 	"time"
 
 	"github.com/kyckit/kyckit"
@@ -204,15 +203,9 @@ func classify(status Status, err error) (poll.Outcome, time.Duration) {
 // the caller is in trouble too.
 func (p *state) endedBy(e *entry, err error) string {
 	var failed *kyckit.Error
-	if !errors.As(err, &failed) || !errors.Is(failed.Kind, kyckit.ErrNotFound) {
-		return ""
-	}
-	switch failed.StatusCode {
-	case http.StatusOK, http.StatusBadRequest, http.StatusNotFound, http.StatusGone, http.StatusUnprocessableEntity:
-	default:
-		return ""
-	}
 	switch {
+	case !errors.As(err, &failed), !errors.Is(failed.Kind, kyckit.ErrNotFound):
+		return "" // the code is quoted, not meant
 	case failed.Code == codeExpired, failed.Code == codeUnknown && p.now()-e.born >= unknownFrom:
 		return failed.Code
 	default:

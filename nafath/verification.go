@@ -14,12 +14,12 @@ import (
 type Stage string
 
 const (
-	// StageQueued: the creation waits for a slot of the tenant's limit, or is in
-	// flight. Nothing is on the phone that anybody could confirm.
+	// StageQueued says that the creation waits for a slot of the tenant's limit, or
+	// is in flight. Nobody has a code that could be confirmed.
 	StageQueued Stage = "queued"
-	// StageOpen: the transaction exists. Store it, then show its code.
+	// StageOpen says that the transaction exists. Store it, then show its code.
 	StageOpen Stage = "open"
-	// StageDone: nothing follows. Details were compared with the person, or Err
+	// StageDone says that nothing follows. Details were compared with the person, or Err
 	// says why there are none.
 	StageDone Stage = "done"
 )

@@ -185,7 +185,7 @@ func (p *state) personOnce(tx Transaction) (*Details, error) {
 		return nil, err
 	}
 	id, ok := p.cfg.Client.ids.normalise(d.IDNumber)
-	if !ok || id != tx.NationalID || !sameTransID(d.TransID, tx.TransID) {
+	if !ok || id != tx.NationalID {
 		return nil, outcome(ErrIdentityMismatch)
 	}
 	return d, nil

@@ -105,7 +105,7 @@ func (w *world) people(ctx context.Context, client *nafath.Client, policy Policy
 		w.opened(tx.TransID, counted)
 		acts := tx.CreatedAt.Add(a.act)
 		if a.act < w.Lifetime {
-			time.AfterFunc(a.act, func() { _ = w.fake.Approve(tx.TransID, tx.Random) }) //nolint:contextcheck // the person's phone knows no context
+			time.AfterFunc(a.act, func() { _ = w.fake.Approve(tx.TransID, tx.Random) })
 			if w.Webhooks {
 				time.AfterFunc(a.act+a.act%(2*time.Second), func() { policy.Notify(tx.TransID) })
 			}
