@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"math"
 	"math/rand/v2"
@@ -13,7 +12,6 @@ import (
 	"time"
 
 	"github.com/kyckit/kyckit"
-	"github.com/kyckit/kyckit/internal/redact"
 	"github.com/kyckit/kyckit/internal/transport"
 )
 
@@ -87,11 +85,13 @@ func (t Tuning) validate() error {
 // credentials ([kyckit.ErrUnauthorized], [kyckit.ErrForbidden],
 // [kyckit.ErrInvalid]).
 type Cache struct {
+	kyckit.Redacted
 	// First, so that the hot path touches one cache line.
 	current atomic.Pointer[entry]
 	base    time.Time
 
 	fetch   func(context.Context) (Token, error) // a closure, which no dumper of structures looks into
+	tell    func(Token)                          // the source's Invalidate; nil for none
 	early   time.Duration
 	timeout time.Duration
 	logger  *slog.Logger
@@ -102,7 +102,10 @@ type Cache struct {
 
 	mu     sync.Mutex
 	flight *flight
+	spare  atomic.Pointer[entry] // newer than current, for calls that are refused with that
+	held   atomic.Pointer[entry] // the last one that came, which may be gone
 	pace   pace
+	budget budget
 	closed bool
 }
 
@@ -111,22 +114,16 @@ type Cache struct {
 type entry struct {
 	token  Token
 	header []string // what headerOf returned
-	born   time.Duration
+	due    time.Duration
 	dead   time.Duration
 	// lead is how long before dead the last attempt for a new token should
 	// begin.
 	lead time.Duration
-	// refreshAt is when callers must look closer: a refresh is due or the token
-	// is dead. It never exceeds dead.
+	// refreshAt is when callers must look closer: a refresh is due, at due or
+	// after a failed one, or the token is dead. It never exceeds dead.
 	refreshAt atomic.Int64
-	// What the provider has done with the token: accepted it; refused it in the
-	// replay of a call; accepted it after that, so that the refusal was about the
-	// call. A revoked token is accepted at first and never again.
-	accepted, refused, acceptedStill atomic.Bool
+	refused   atomic.Pointer[refusal]
 }
-
-// revoked reports that a token which is refused now was good before.
-func (e *entry) revoked() bool { return e.accepted.Load() && !e.acceptedStill.Load() }
 
 // NewCache returns a cache over cfg.Source.
 func NewCache(cfg CacheConfig) (*Cache, error) { return newCache(cfg, defaultAttempts) }
@@ -148,6 +145,9 @@ func newCache(cfg CacheConfig, attempts int) (*Cache, error) {
 		pace:    newPace(),
 
 		attempts: attempts,
+	}
+	if inv, ok := cfg.Source.(invalidator); ok {
+		c.tell = inv.Invalidate
 	}
 	return c, nil
 }
@@ -203,36 +203,6 @@ func (c *Cache) lookup(ctx context.Context) (*entry, error) {
 	}
 }
 
-// Invalidate drops t if it is still the cached token, because a provider
-// refused it. Any other token, newer ones above all, stays. Tokens that are
-// refused as soon as they are issued, over and over, are paced like refused
-// credentials.
-func (c *Cache) Invalidate(t Token) {
-	if e := c.current.Load(); e != nil && e.token.Access.Reveal() == t.Access.Reveal() {
-		c.drop(e)
-	}
-}
-
-// drop forgets e if it is still the cached token. It goes by the issue and not
-// by the text: a login may answer with the text it has just given, and a late
-// refusal of the earlier issue must not drop the newer one.
-func (c *Cache) drop(e *entry) {
-	c.mu.Lock()
-	if c.current.Load() != e {
-		c.mu.Unlock()
-		return
-	}
-	c.current.Store(nil)
-	if e.revoked() {
-		c.pace.strikes = 0 // however soon
-	} else {
-		now := c.now()
-		c.pace.refusedToken(now, now-e.born)
-	}
-	c.mu.Unlock()
-	c.emit(context.Background(), Event{Kind: EventInvalidated, Expiry: e.token.Expiry}) //nolint:forbidigo // belongs to no call
-}
-
 // Close ends the exchange that may be running and waits for it, up to a second
 // where the source ignores its context. A cached token serves on until it
 // expires; no new one is fetched.
@@ -248,30 +218,32 @@ func (c *Cache) Close() error {
 	return nil
 }
 
-// Format implements fmt.Formatter: every verb writes a redacted form.
-func (*Cache) Format(f fmt.State, _ rune) { redact.Format(f, "auth.Cache") }
-
-// LogValue implements slog.LogValuer with a redacted form.
-func (*Cache) LogValue() slog.Value { return redact.Value("auth.Cache") }
-
-// adopt makes t, which took that long to get, the cached token. It is called
-// with mu held.
-func (c *Cache) adopt(t Token, took time.Duration) (*entry, error) {
+// newEntry makes an entry of t, which took that long to get. It is called with
+// mu held.
+func (c *Cache) newEntry(t Token, took time.Duration) (*entry, error) {
 	access := t.Access.Reveal()
 	now := c.now()
-	if access == "" {
+	header := headerOf(access)
+	switch {
+	case access == "":
 		return nil, failure(kyckit.ErrDecode, "the source returned an empty token")
+	case header == nil:
+		return nil, failure(kyckit.ErrDecode, noHeader)
+	}
+	// What is said about a token that is held already is no news: a server that
+	// repeats it with no lifetime, or with a whole one, does not make it live
+	// longer.
+	if h := c.held.Load(); h != nil && !h.token.Expiry.IsZero() && (t.Expiry.IsZero() || h.token.Expiry.Before(t.Expiry)) && h.token.Access.Reveal() == access {
+		t.Expiry = h.token.Expiry
 	}
 	// The next exchange, likely as slow as this one, should be over before the
 	// token dies.
-	e := &entry{token: t, header: headerOf(access), born: now, dead: never, lead: took + took/2}
-	due := never
+	e := &entry{token: t, header: header, due: never, dead: never, lead: took + took/2}
 	if !t.Expiry.IsZero() {
 		life := time.Until(t.Expiry)
 		if life <= 0 {
 			return nil, failure(kyckit.ErrDecode, "the source returned a token that is expired already")
 		}
-		e.dead = never
 		if life < never-now {
 			e.dead = now + life
 		}
@@ -282,10 +254,10 @@ func (c *Cache) adopt(t Token, took time.Duration) (*entry, error) {
 		late := min(early/2, max(early-minSpread, minWait))
 		late = max(late, min(early, e.lead))
 		e.lead = max(e.lead, minWait)
-		due = e.dead - late - rand.N(early-late+1) //nolint:gosec // spreads load, hides nothing
+		e.due = e.dead - late - rand.N(early-late+1) //nolint:gosec // spreads load, hides nothing
 	}
-	e.refreshAt.Store(int64(due))
-	c.current.Store(e)
+	e.refreshAt.Store(int64(e.due))
+	c.held.Store(e)
 	return e, nil
 }
 

@@ -39,10 +39,12 @@
 // with RetryAfter. A Retry-After of the endpoint is honoured up to a minute.
 //
 // Refused credentials are remembered for 1 s, doubling to 60 s, so that no
-// number of callers locks an account. A 401 from the provider's API drops the
-// token that was sent, costs one exchange shared by all, and one replay; a 403
-// costs nothing. Tokens refused right after their issue, more than ten times in
-// a row, are paced like refused credentials.
+// number of callers locks an account. A 401 from the provider's API costs one
+// exchange shared by all, and one replay; a 403 costs nothing. Where the new
+// token is accepted it replaces the old one; elsewhere the old one goes on, so
+// that a resource which refuses every token takes nothing else down. A budget
+// bounds these exchanges: ten in a row that help nobody, then one a minute, 120
+// in any hour at most. Beyond it the 401 is the answer.
 //
 // # Errors
 //

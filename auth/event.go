@@ -17,7 +17,8 @@ const (
 	EventRefreshed EventKind = "refreshed"
 	// EventFailed: an exchange failed.
 	EventFailed EventKind = "failed"
-	// EventInvalidated: the token was refused and dropped.
+	// EventInvalidated: the token was refused, and another one takes its place
+	// or is fetched to be tried.
 	EventInvalidated EventKind = "invalidated"
 )
 
@@ -34,24 +35,37 @@ type Event struct {
 	RetryAfter time.Duration
 }
 
+// emit tells the logger and OnEvent.
 func (c *Cache) emit(ctx context.Context, e Event) {
 	if c.logger != nil {
-		level := slog.LevelDebug
-		attrs := make([]slog.Attr, 0, 4)
-		attrs = append(attrs, slog.String("event", string(e.Kind)))
-		if e.Took > 0 {
-			attrs = append(attrs, slog.Duration("took", e.Took))
-		}
-		if !e.Expiry.IsZero() {
-			attrs = append(attrs, slog.Time("expiry", e.Expiry))
-		}
-		if e.Err != nil {
-			level = slog.LevelWarn
-			attrs = append(attrs, slog.Any("error", e.Err), slog.Duration("next", e.RetryAfter))
-		}
-		c.logger.LogAttrs(ctx, level, "kyckit token", attrs...)
+		guard(func() { c.log(ctx, e) })
 	}
-	if c.onEvent != nil {
-		c.onEvent(e)
+	if c.onEvent != nil && guard(func() { c.onEvent(e) }) && c.logger != nil {
+		guard(func() { c.logger.LogAttrs(ctx, slog.LevelError, "kyckit token: OnEvent panicked") })
 	}
+}
+
+func (c *Cache) log(ctx context.Context, e Event) {
+	level := slog.LevelDebug
+	attrs := make([]slog.Attr, 0, 5)
+	attrs = append(attrs, slog.String("event", string(e.Kind)))
+	if e.Took > 0 {
+		attrs = append(attrs, slog.Duration("took", e.Took))
+	}
+	if !e.Expiry.IsZero() {
+		attrs = append(attrs, slog.Time("expiry", e.Expiry))
+	}
+	if e.Err != nil {
+		level = slog.LevelWarn
+		attrs = append(attrs, slog.Any("error", e.Err), slog.Duration("next", e.RetryAfter))
+	}
+	c.logger.LogAttrs(ctx, level, "kyckit token", attrs...)
+}
+
+// guard runs user code, whose panic must not end what goes on beside it, and
+// reports whether it panicked. The value is dropped: nobody knows what it holds.
+func guard(f func()) (panicked bool) {
+	defer func() { panicked = recover() != nil }()
+	f()
+	return false
 }

@@ -37,7 +37,7 @@ func ExampleNewClientCredentials() {
 	fmt.Println("printed:", token)
 	// Output:
 	// Bearer true
-	// printed: auth.Token{[redacted]}
+	// printed: [redacted]
 }
 
 func ExampleNewTransport() {

@@ -7,9 +7,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
-	"fmt"
 	"hash"
-	"log/slog"
 	"strconv"
 	"sync"
 	"time"
@@ -17,7 +15,6 @@ import (
 
 	"github.com/kyckit/kyckit"
 	"github.com/kyckit/kyckit/internal/credential"
-	"github.com/kyckit/kyckit/internal/redact"
 	"github.com/kyckit/kyckit/internal/transport"
 )
 
@@ -48,6 +45,7 @@ type MinterConfig struct {
 // HS256 that hold iss, exp and personId. It is immutable and safe for
 // concurrent use; its key cannot be printed.
 type Minter struct {
+	kyckit.Redacted
 	maxTTL time.Duration
 	signer *signer // its keys are out of reach of anything that walks structures
 }
@@ -109,12 +107,6 @@ func (m *Minter) mint(personID string, bound bool, ttl time.Duration) (Token, er
 	exp := time.Now().Add(ttl).Unix()
 	return Token{Access: kyckit.NewSecret(m.signer.sign(personID, exp)), Type: bearer, Expiry: time.Unix(exp, 0)}, nil
 }
-
-// Format implements fmt.Formatter: every verb writes a redacted form.
-func (*Minter) Format(f fmt.State, _ rune) { redact.Format(f, "auth.Minter") }
-
-// LogValue implements slog.LogValuer with a redacted form.
-func (*Minter) LogValue() slog.Value { return redact.Value("auth.Minter") }
 
 // validPersonID accepts only characters that stand for themselves in JSON.
 func validPersonID(s string) bool {

@@ -3,6 +3,7 @@ package auth
 import (
 	"errors"
 	"math/rand/v2"
+	"net/http"
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
@@ -25,11 +26,6 @@ const (
 	firstRefusal = time.Second
 	maxRefusal   = 60 * time.Second
 
-	// A token refused within young of its issue is a strike; beyond
-	// freeStrikes in a row, further exchanges are paced.
-	young       = 5 * time.Second
-	freeStrikes = 10
-
 	randomisation = 0.15
 )
 
@@ -39,7 +35,6 @@ type pace struct {
 	backoff  *backoff.ExponentialBackOff
 	failures int // in a row
 	refusals int // since the last success
-	strikes  int
 	next     time.Duration
 	last     *kyckit.Error // of the attempt before next
 }
@@ -113,27 +108,24 @@ func (p *pace) refusal() time.Duration {
 	return wait
 }
 
-// refusedToken counts tokens that are refused soon after their issue. A
-// provider that refuses every new token must not cost an exchange a call.
-func (p *pace) refusedToken(now, age time.Duration) {
-	if age >= young {
-		p.strikes = 0
-	}
-	p.strikes++
-	if over := p.strikes - freeStrikes; over > 0 {
-		wait := min(firstRefusal<<min(over-1, 6), maxRefusal)
-		p.next = max(p.next, now+wait)
-		p.last = failure(kyckit.ErrUnauthorized, "tokens are refused as soon as they are issued")
-	}
-}
-
 func deadWait() time.Duration {
 	return maxDeadWait - rand.N(maxDeadWait/10) //nolint:gosec // spreads load, hides nothing
 }
 
-// refused reports that asking again with the same credentials cannot help.
-func refused(err error) bool {
-	return errors.Is(err, kyckit.ErrUnauthorized) || errors.Is(err, kyckit.ErrForbidden) || errors.Is(err, kyckit.ErrInvalid)
+// refused reports that asking again with the same credentials cannot help. An
+// answer that is no token, however successful it looks, counts as a refusal.
+func refused(err *kyckit.Error) bool {
+	if err.StatusCode == http.StatusNotImplemented {
+		return true
+	}
+	for _, kind := range [...]error{
+		kyckit.ErrUnauthorized, kyckit.ErrForbidden, kyckit.ErrInvalid, kyckit.ErrNotFound, kyckit.ErrConflict, kyckit.ErrDecode,
+	} {
+		if errors.Is(err, kind) {
+			return true
+		}
+	}
+	return false
 }
 
 // worthWaiting reports that a further attempt may help callers who wait.

@@ -12,6 +12,9 @@ import (
 type flight struct {
 	cancel context.CancelFunc
 	done   chan struct{}
+	// refused is the token that a provider refused, when that is why; the new
+	// one is a spare.
+	refused *entry
 	// Set before done is closed.
 	entry *entry
 	err   error
@@ -26,6 +29,10 @@ func (c *Cache) join() (*entry, *flight, error) {
 	if e := c.current.Load(); e != nil && now < e.dead {
 		return e, nil, nil
 	}
+	if e := c.spare.Load(); e != nil && now < e.dead {
+		c.promote(e)
+		return e, nil, nil
+	}
 	if c.flight != nil {
 		return nil, c.flight, nil
 	}
@@ -38,7 +45,7 @@ func (c *Cache) join() (*entry, *flight, error) {
 	if err := c.pace.hold(now); err != nil {
 		return nil, nil, err
 	}
-	return nil, c.start(), nil
+	return nil, c.start(nil), nil
 }
 
 // refresh starts a flight for the token that e holds, in the background.
@@ -48,15 +55,16 @@ func (c *Cache) refresh(e *entry) {
 	if c.closed || c.flight != nil || c.current.Load() != e {
 		return
 	}
-	c.start()
+	c.start(nil)
 }
 
-// start begins a flight. It is called with mu held.
-func (c *Cache) start() *flight {
+// start begins a flight; refused is the token that was refused, when that is
+// why. It is called with mu held.
+func (c *Cache) start(refused *entry) *flight {
 	// Detached: the exchange serves all callers and must not end with the one
 	// who happened to begin it.
 	ctx, cancel := context.WithTimeout(context.Background(), c.timeout) //nolint:forbidigo // see above
-	f := &flight{cancel: cancel, done: make(chan struct{})}
+	f := &flight{cancel: cancel, done: make(chan struct{}), refused: refused}
 	c.flight = f
 	go c.run(ctx, f)
 	return f
@@ -67,6 +75,10 @@ func (c *Cache) run(ctx context.Context, f *flight) {
 	defer f.cancel()
 	f.err = failure(kyckit.ErrUnavailable, "the exchange was broken off")
 	defer c.end(f) // whatever a hook does to this goroutine
+	if f.refused != nil {
+		c.pass(f.refused.token)
+		c.emit(ctx, Event{Kind: EventInvalidated, Expiry: f.refused.token.Expiry})
+	}
 	for attempt := 1; ; attempt++ {
 		start := c.now()
 		token, err := c.ask(ctx)
@@ -83,26 +95,31 @@ func (c *Cache) run(ctx context.Context, f *flight) {
 			}
 		}
 		failed.Attempts = attempt
-		told, again := c.fail(ctx, &failed, c.now()-start)
-		if again && sleep(ctx, told.RetryAfter) {
-			continue
+		wait, again := c.fail(ctx, f, &failed, c.now()-start)
+		if !again || !sleep(ctx, wait) {
+			return
 		}
-		f.err = told
-		return
 	}
 }
 
 // succeed adopts the token; from here on it serves everybody who asks.
 func (c *Cache) succeed(ctx context.Context, f *flight, token Token, took time.Duration) error {
 	c.mu.Lock()
-	kind := EventFetched
-	if old := c.current.Load(); old != nil && c.now() < old.dead {
-		kind = EventRefreshed
-	}
-	e, err := c.adopt(token, took)
+	e, err := c.newEntry(token, took)
 	if err != nil {
 		c.mu.Unlock()
 		return err
+	}
+	kind, now := EventFetched, c.now()
+	switch old := c.current.Load(); {
+	case old != nil && old == f.refused && now < old.due:
+		c.spare.Store(e)
+	case old != nil && now < old.dead:
+		kind = EventRefreshed
+		fallthrough
+	default:
+		c.spare.Store(nil)
+		c.current.Store(e)
 	}
 	c.pace.succeeded()
 	c.flight = nil
@@ -112,9 +129,9 @@ func (c *Cache) succeed(ctx context.Context, f *flight, token Token, took time.D
 	return nil
 }
 
-// fail notes a failed attempt. It returns the error with RetryAfter set to the
-// wait until the next attempt, and whether the flight should make that attempt.
-func (c *Cache) fail(ctx context.Context, err *kyckit.Error, took time.Duration) (failed *kyckit.Error, again bool) {
+// fail notes a failed attempt. It returns the wait until the next one and
+// whether the flight should make it.
+func (c *Cache) fail(ctx context.Context, f *flight, err *kyckit.Error, took time.Duration) (wait time.Duration, again bool) {
 	c.mu.Lock()
 	now := c.now()
 	e := c.current.Load()
@@ -122,14 +139,19 @@ func (c *Cache) fail(ctx context.Context, err *kyckit.Error, took time.Duration)
 	if e != nil {
 		dead, lead = e.dead, e.lead
 	}
-	failed = c.pace.failed(err, now, dead, lead)
-	again = dead <= now && c.pace.failures < c.attempts && worthWaiting(failed)
+	failed := c.pace.failed(err, now, dead, lead)
+	f.err = failed
+	again = (dead <= now || f.refused != nil) && c.pace.failures < c.attempts && worthWaiting(failed)
+	if f.refused != nil {
+		c.budget.notVain()
+		again = again && c.budget.take(now)
+	}
 	if e != nil {
-		e.refreshAt.Store(int64(min(c.pace.next, e.dead)))
+		e.refreshAt.Store(int64(min(max(c.pace.next, e.due), e.dead)))
 	}
 	c.mu.Unlock()
 	c.emit(ctx, Event{Kind: EventFailed, Err: failed, Took: took, RetryAfter: failed.RetryAfter})
-	return failed, again
+	return failed.RetryAfter, again
 }
 
 // end tells those who wait for f.

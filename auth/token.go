@@ -2,12 +2,9 @@ package auth
 
 import (
 	"context"
-	"fmt"
-	"log/slog"
 	"time"
 
 	"github.com/kyckit/kyckit"
-	"github.com/kyckit/kyckit/internal/redact"
 )
 
 const (
@@ -19,6 +16,7 @@ const (
 // Token is an access token. It is a value: a caller cannot change what others
 // hold. Every fmt verb and slog show it redacted; JSON shows type and expiry.
 type Token struct {
+	kyckit.Redacted
 	// Access is the token itself.
 	Access kyckit.Secret
 	// Type is the token type, "Bearer" for all sources of this package.
@@ -27,12 +25,6 @@ type Token struct {
 	// unknown: the token serves until it is refused.
 	Expiry time.Time
 }
-
-// Format implements fmt.Formatter: every verb writes a redacted form.
-func (Token) Format(f fmt.State, _ rune) { redact.Format(f, "auth.Token") }
-
-// LogValue implements slog.LogValuer with a redacted form.
-func (Token) LogValue() slog.Value { return redact.Value("auth.Token") }
 
 // Source yields access tokens. Implementations must be safe for concurrent use
 // and honour ctx. A source that is not a [Cache] is asked for every request;

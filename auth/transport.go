@@ -2,13 +2,13 @@ package auth
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"net/http"
+	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/kyckit/kyckit"
-	"github.com/kyckit/kyckit/internal/redact"
 	"github.com/kyckit/kyckit/internal/transport"
 )
 
@@ -16,11 +16,22 @@ import (
 // every request. Nil base means http.DefaultTransport; with a nil src every
 // request fails.
 //
-// A 401 drops the token if src has a method Invalidate(Token), as [Cache] has,
-// and the request is sent once more with a new one; all requests that were
-// refused together share one exchange. A request whose body cannot be rewound
-// (no GetBody, or one that fails) is not repeated and its 401 returned. A 403
-// is always returned as it is.
+// After a 401 the request is sent once more with a new token; all requests that
+// were refused together share one exchange. Where the new token is accepted, it
+// takes the place of the old one. Until then all other requests keep theirs: a
+// resource that refuses every token takes nothing else down. When no new token
+// can be had, the 401 is returned. So is that of a request whose body cannot be
+// rewound (no GetBody, or one that fails), but the next request has the new
+// token. A 403 is always returned as it is.
+//
+// The exchanges that refused tokens cause are bounded, whoever causes them: ten
+// in a row that help nobody, then one a minute, and not more than 120 in any
+// hour. A revoked token is replaced at once, or within a little more than a
+// minute where the ten are used up.
+//
+// All that holds for a src that is a [Cache]. Any other one with a method
+// Invalidate(Token) is told of a refused token within the same budget, and asked
+// again; without that method it is asked again.
 //
 // The token goes to https only, loopback aside: any other request fails before
 // it is sent. A redirect to another host or scheme is followed without it. The
@@ -29,7 +40,7 @@ func NewTransport(base http.RoundTripper, src Source) http.RoundTripper {
 	if transport.Missing(base) {
 		base = http.DefaultTransport
 	}
-	t := &bearerTransport{next: base.RoundTrip, invalidate: func(Token) {}}
+	t := &bearerTransport{next: base.RoundTrip, base: time.Now()}
 	if transport.Missing(src) {
 		src = SourceFunc(func(context.Context) (Token, error) {
 			return Token{}, failure(kyckit.ErrInvalid, "there is no token source")
@@ -38,7 +49,7 @@ func NewTransport(base http.RoundTripper, src Source) http.RoundTripper {
 	t.fetch = src.Token
 	t.cache, _ = src.(*Cache)
 	if inv, ok := src.(invalidator); ok {
-		t.invalidate, t.drops = inv.Invalidate, true
+		t.invalidate = inv.Invalidate
 	}
 	return t
 }
@@ -46,12 +57,16 @@ func NewTransport(base http.RoundTripper, src Source) http.RoundTripper {
 // bearerTransport keeps what it calls in closures, which no dumper of
 // structures looks into.
 type bearerTransport struct {
+	kyckit.Redacted
 	next       func(*http.Request) (*http.Response, error)
 	fetch      func(context.Context) (Token, error)
-	cache      *Cache // the source, when it is one
-	invalidate func(Token)
-	drops      bool // invalidate does something
+	cache      *Cache      // the source, when it is one
+	invalidate func(Token) // the source's; nil for none
 	last       atomic.Pointer[grant]
+	base       time.Time
+
+	mu     sync.Mutex
+	budget budget // of a source that is not a Cache
 }
 
 // grant is a token ready to send.
@@ -60,9 +75,6 @@ type grant struct {
 	header []string
 	entry  *entry // of the cache, when the source is one
 }
-
-// Format implements fmt.Formatter: every verb writes a redacted form.
-func (*bearerTransport) Format(f fmt.State, _ rune) { redact.Format(f, "auth.Transport") }
 
 func (t *bearerTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if !sameOrigin(req) {
@@ -75,31 +87,28 @@ func (t *bearerTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 		}}
 	}
 	ctx := req.Context()
-	g, err := t.grant(ctx)
+	g, err := t.grant(req)
 	if err != nil {
 		closeBody(req)
 		return nil, &transport.NotSentError{Err: err}
 	}
 	resp, err := t.send(req, g, transport.Owned(ctx))
 	if err != nil || resp == nil || resp.StatusCode != http.StatusUnauthorized {
-		g.note(resp)
 		return resp, err
 	}
-	if g.entry != nil {
-		t.cache.drop(g.entry) //nolint:contextcheck // serves all callers, not this one
-	} else {
-		t.invalidate(g.token)
-	}
 	hasBody := req.Body != nil && req.Body != http.NoBody
-	if transport.Once(ctx) || hasBody && req.GetBody == nil {
-		return resp, nil
-	}
-	fresh, err := t.grant(ctx)
-	if err == nil && !t.drops && fresh.token.Access.Reveal() == g.token.Access.Reveal() {
+	repeatable := !transport.Once(ctx) && (!hasBody || req.GetBody != nil)
+	fresh, ok := t.another(req, g, repeatable)
+	if !ok {
+		if err := ctx.Err(); err != nil {
+			discard(resp)
+			// Not quite unsent, but refused: nothing came of it.
+			return nil, &transport.NotSentError{Err: gaveUp(err)}
+		}
 		return resp, nil
 	}
 	replay := *req
-	if err == nil && hasBody {
+	if hasBody {
 		body, failed := req.GetBody()
 		if failed != nil {
 			return resp, nil //nolint:nilerr // cannot be rewound after all: the refusal is the answer
@@ -107,33 +116,65 @@ func (t *bearerTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 		replay.Body = body
 	}
 	discard(resp)
-	if err != nil {
-		// Not quite unsent, but refused: nothing came of it.
-		return nil, &transport.NotSentError{Err: err}
-	}
-	// A second 401 is final. The new token stays: that it is the fault of the
-	// token is no longer likely, and each drop costs an exchange.
+	// A second 401 is final: that it is the fault of the token is no longer
+	// likely.
 	resp, err = t.send(&replay, fresh, false)
-	fresh.note(resp)
 	if err == nil && resp != nil {
+		t.learn(resp, fresh, req)
 		resp.Request = req
 	}
 	return resp, err
 }
 
-// note remembers what the provider thinks of the token; resp is nil when there
-// was no answer.
-func (g grant) note(resp *http.Response) {
-	e := g.entry
-	switch {
-	case e == nil || resp == nil:
-	case resp.StatusCode == http.StatusUnauthorized:
-		e.refused.Store(true)
-	case resp.StatusCode/100 != 2:
-	case e.refused.Load():
-		e.acceptedStill.Store(true)
-	case !e.accepted.Load():
-		e.accepted.Store(true)
+// another returns what to repeat a refused request with, and false when the
+// refusal is the answer.
+func (t *bearerTransport) another(req *http.Request, g grant, repeatable bool) (grant, bool) {
+	ctx := req.Context()
+	if t.cache != nil {
+		e := t.cache.another(ctx, g.entry, placeOf(req), repeatable)
+		if e == nil {
+			return grant{}, false
+		}
+		return grant{e.token, e.header, e}, true
+	}
+	if t.invalidate != nil {
+		if !t.mayExchange() {
+			return grant{}, false
+		}
+		guard(func() { t.invalidate(g.token) })
+	}
+	if !repeatable {
+		return grant{}, false
+	}
+	fresh, err := t.grant(req)
+	if err != nil || fresh.token.Access.Reveal() == g.token.Access.Reveal() {
+		return grant{}, false
+	}
+	return fresh, true
+}
+
+// mayExchange asks the budget for a source that is not a [Cache].
+func (t *bearerTransport) mayExchange() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.budget.take(time.Since(t.base))
+}
+
+// learn takes note of what the provider did with a new token.
+func (t *bearerTransport) learn(resp *http.Response, g grant, req *http.Request) {
+	switch status := resp.StatusCode; {
+	case status == http.StatusUnauthorized:
+		if g.entry != nil {
+			t.cache.disproved(g.entry, placeOf(req))
+		}
+	case status >= 500, status == http.StatusProxyAuthRequired, status == http.StatusRequestTimeout, status == http.StatusTooManyRequests:
+		// Who answered need not have looked at the token.
+	case g.entry != nil:
+		t.cache.proved(g.entry)
+	default:
+		t.mu.Lock()
+		t.budget.notVain()
+		t.mu.Unlock()
 	}
 }
 
@@ -161,14 +202,15 @@ func (t *bearerTransport) send(req *http.Request, g grant, inPlace bool) (*http.
 	return resp, err
 }
 
-func (t *bearerTransport) grant(ctx context.Context) (grant, error) {
+func (t *bearerTransport) grant(req *http.Request) (grant, error) {
+	ctx := req.Context()
 	if t.cache != nil {
 		e, err := t.cache.entry(ctx)
+		if err == nil && e.refused.Load() != nil {
+			err = t.cache.hopeless(e, req)
+		}
 		if err != nil {
 			return grant{}, err
-		}
-		if e.header == nil {
-			return grant{}, unsendable()
 		}
 		return grant{e.token, e.header, e}, nil
 	}
@@ -185,15 +227,13 @@ func (t *bearerTransport) grant(ctx context.Context) (grant, error) {
 	}
 	g := &grant{token, headerOf(access), nil}
 	if g.header == nil {
-		return grant{}, unsendable()
+		return grant{}, failure(kyckit.ErrDecode, noHeader)
 	}
 	t.last.Store(g)
 	return *g, nil
 }
 
-func unsendable() error {
-	return failure(kyckit.ErrDecode, "the source returned a token that cannot stand in a header")
-}
+const noHeader = "the source returned a token that cannot stand in a header"
 
 // headerOf is the value of the Authorization header, or nil when access cannot
 // stand in one. It is shared by all requests and never written to; its capacity
@@ -223,12 +263,21 @@ func closeBody(req *http.Request) {
 	}
 }
 
+// discardTime is how long the rest of a refusal is waited for.
+const discardTime = 100 * time.Millisecond
+
 // discard reads what is left of a small answer, so that its connection can be
-// used again.
+// used again, but does not wait for a body that never ends.
 func discard(resp *http.Response) {
 	if resp.Body == nil { // only a fake's
 		return
 	}
+	if _, inMemory := resp.Body.(io.Seeker); inMemory || resp.Body == http.NoBody {
+		_ = resp.Body.Close()
+		return
+	}
+	late := time.AfterFunc(discardTime, func() { _ = resp.Body.Close() })
 	_, _ = io.CopyN(io.Discard, resp.Body, 64<<10)
+	late.Stop()
 	_ = resp.Body.Close()
 }

@@ -46,7 +46,7 @@ func Example() {
 	attestation, err := client.VerifyAnswer(answer, cafsmartauth.Expected{PersonID: claimed, PolicyID: policy})
 	fmt.Println("in:", err == nil, attestation)
 	// Output:
-	// to the app: auth.Token{[redacted]} or, in clear, true
+	// to the app: [redacted] or, in clear, true
 	// in: true [redacted]
 }
 
