@@ -63,7 +63,7 @@ func (c *Cache) another(ctx context.Context, e *entry, p place, repeatable bool)
 			c.mu.Unlock()
 			return spare
 		}
-		f = c.start(e)
+		f = c.start(e) //nolint:contextcheck // the exchange serves all callers, not this one
 	}
 	c.mu.Unlock()
 	select {

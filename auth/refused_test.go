@@ -306,7 +306,7 @@ func TestA401WhoseBodyNeverEndsIsNotWaitedFor(t *testing.T) {
 func TestHooksThatPanicLoseNothing(t *testing.T) {
 	for name, hook := range map[string]func(auth.Event){
 		"panic": func(auth.Event) { panic("a hook") },
-		"nil":   func(auth.Event) { panic((error)(nil)) },
+		"nil":   func(auth.Event) { panic(error(nil)) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			v := &village{}

@@ -12,7 +12,6 @@ import (
 	"github.com/kyckit/kyckit"
 	"github.com/kyckit/kyckit/cafsmartauth"
 	"github.com/kyckit/kyckit/cafsmartauth/cafsmartauthtest"
-	"github.com/kyckit/kyckit/kyctest"
 )
 
 // Tokens of this provider cost nothing, but a call that is always refused must
@@ -35,5 +34,3 @@ func TestAnAttemptThatIsAlwaysRefusedTakesNothingElseDown(t *testing.T) {
 		}
 	})
 }
-
-var _ = kyctest.Fault{}
