@@ -10,6 +10,8 @@ import (
 // of them. It must be safe for concurrent use and honour ctx, which gives each
 // call at most 5 s.
 //
+// Test an implementation with webhooktest.TestClaims.
+//
 // A key may be of any length, hold any bytes and be personal, since a sender
 // chose it: store its hash, as the example does.
 type Claims interface {
@@ -27,7 +29,8 @@ type Claims interface {
 type Claim interface {
 	// Commit records that the delivery was handled and keeps that knowledge for
 	// at least keep. It does so too when the lease has ended and nobody else has
-	// claimed the delivery since.
+	// claimed the delivery since. One that is repeated because the first answer
+	// got lost may return ErrDuplicate.
 	Commit(ctx context.Context, keep time.Duration) error
 	// Release gives the delivery back, so that it can be claimed again. When the
 	// lease has ended it must not take the delivery from whoever has it now.

@@ -8,9 +8,11 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"testing"
 	"time"
 
 	"github.com/kyckit/kyckit/webhook"
+	"github.com/kyckit/kyckit/webhook/webhooktest"
 )
 
 // sharedClaims shows the Claims of a database that all replicas use. The
@@ -99,4 +101,10 @@ func ExampleClaims() {
 	// while it is handled: true
 	// commit: <nil>
 	// afterwards: true
+}
+
+// The contract of a store is tested by webhooktest.TestClaims.
+func TestSharedClaims(t *testing.T) {
+	replica := &sharedClaims{rows: map[string]row{}}
+	webhooktest.TestClaims(t, replica, replica)
 }

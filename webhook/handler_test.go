@@ -156,6 +156,28 @@ func (f *fakeClaims) Release(ctx context.Context) error {
 	return nil
 }
 
+// lostAnswer is a store that records a commit and answers the first one with an
+// error.
+type lostAnswer struct{ fakeClaims }
+
+func (f *lostAnswer) Claim(context.Context, string, time.Duration) (Claim, error) { return f, nil }
+
+func (f *lostAnswer) Commit(context.Context, time.Duration) error {
+	if f.commits.Add(1) == 1 {
+		return errors.New("the answer was lost")
+	}
+	return ErrDuplicate
+}
+
+func TestARepeatedCommitThatIsADuplicateCounted(t *testing.T) {
+	var res Result
+	store := &lostAnswer{}
+	h := newHandler(t, HandlerConfig{Claims: store, OnResult: func(_ context.Context, r Result) { res = r }})
+	assert.Equal(t, 200, post(h, `{}`).Code)
+	assert.NoError(t, res.Err)
+	assert.EqualValues(t, 2, store.commits.Load())
+}
+
 func TestHandledOnceThenAnsweredAsDuplicate(t *testing.T) {
 	var calls, results atomic.Int32
 	fail := true

@@ -2,6 +2,7 @@ package webhook
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -46,7 +47,8 @@ func (j *job) commit(ctx context.Context) (err error) {
 		if i > 0 {
 			time.Sleep(time.Duration(i) * 50 * time.Millisecond)
 		}
-		if err = j.inStore(ctx, true); err == nil {
+		err = j.inStore(ctx, true)
+		if err == nil || i > 0 && errors.Is(err, ErrDuplicate) { // the try before counted, and its answer was lost
 			return nil
 		}
 	}
