@@ -26,7 +26,7 @@ var (
 		"nafath/nafathtest", "faceki/facekitest", "cafsmartauth/cafsmartauthtest", "kycjwt/kycjwttest",
 	}
 	// outside are the rooms that may import everything.
-	outside = []string{"cmd", "examples", "internal/bench", "internal/pollsim", "internal/storm"}
+	outside = []string{"cmd", "examples", "internal/bench", "internal/storm"}
 
 	// mayImport says for some rooms all they may import of this module. The root
 	// and internal/transport are bounded the most; everything rests on them.

@@ -19,7 +19,7 @@ func (p *Poller) Notify(transID string) {
 	defer s.mu.Unlock()
 	k := foldTransID(transID)
 	if e := s.open[k]; e != nil {
-		if s.sched.Hint(e.item) {
+		if s.sched.Hint(s.now(), e.item) {
 			s.kick()
 		}
 		return

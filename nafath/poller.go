@@ -89,6 +89,7 @@ func NewPoller(cfg PollerConfig) (*Poller, error) {
 	}
 	s.life, s.kill = context.WithCancel(context.Background()) //nolint:forbidigo // see life
 	requests := poll.NewWindow(cfg.Limits.Requests, false, false, 0)
+	requests.Believe = 10 * time.Minute // nobody's approval is waiting to be noticed
 	details := poll.NewWindow(cfg.Limits.Details, false, false, 0)
 	if cfg.Fresh {
 		requests.Unused()

@@ -55,8 +55,7 @@ type Server struct {
 	softDeny bool
 	decision faceki.Decision
 	shape    Shape
-	links    map[string]*link
-	order    []*link
+	links    map[string]linkRequest
 	records  []map[string]any
 	uploads  []Upload
 	rules    map[string]any
@@ -67,14 +66,6 @@ type linkRequest struct {
 	ExpiryTime    *int   `json:"expiryTime"`
 	ApplicationID string `json:"applicationId"`
 	RedirectURL   string `json:"redirect_url"`
-}
-
-// link is a KYC link that was handed out.
-type link struct {
-	linkRequest
-
-	id     string
-	status string
 }
 
 // NewServer starts a fake.
@@ -93,7 +84,7 @@ func NewServer(cfg Config) *Server {
 	}
 	s := &Server{
 		Server: kyctest.NewServer(cfg.Options), cfg: cfg,
-		links:    map[string]*link{},
+		links:    map[string]linkRequest{},
 		decision: faceki.DecisionAccepted, shape: ShapeObject, rules: defaultRules(),
 	}
 	s.Handle("POST /auth/api/generate-token", OpToken, s.serveTokenPost)

@@ -5,7 +5,7 @@ import (
 	"io"
 	"testing"
 
-	"github.com/kyckit/kyckit/internal/pollsim"
+	"github.com/kyckit/kyckit/internal/bench/pollsim"
 	"github.com/kyckit/kyckit/nafath"
 )
 

@@ -137,7 +137,7 @@ func (g *Gate) Leave(sent time.Duration, limited bool, retryAfter time.Duration)
 	if limited {
 		g.window.Limited(now, sent, retryAfter)
 	} else {
-		g.window.Accepted()
+		g.window.Accepted(now, sent)
 	}
 	g.changed(now)
 }

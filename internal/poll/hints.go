@@ -1,6 +1,7 @@
 package poll
 
 import (
+	"math"
 	"slices"
 	"time"
 )
@@ -18,13 +19,25 @@ const (
 	// A hint may lose the race against a check by this much and still count.
 	hintGrace = 10 * time.Second
 
+	// A hint may come before the server itself shows the end: an item that is
+	// still open is looked at again for earlyFor. What is learned of how early hints
+	// are makes the first look wait, by up to patienceMost.
+	earlyFor     = 7 * time.Second
+	earlyCounts  = 15 * time.Second
+	patienceMost = 5 * time.Second
+	patienceStep = 250 * time.Millisecond
+	patienceLess = 0.97
+
 	// Hints are reliable while they announce most ends, mostly announce ends,
-	// and one did so a short while ago.
-	trustFrom      = 0.8
-	precisionFrom  = 0.5
-	trustFor       = 100 * time.Second
-	trustWeight    = 1.0 / 8
-	preciseWeight  = 1.0 / 16
+	// far more often than items end in that time anyway, and one did so a short
+	// while ago.
+	trustFrom     = 0.8
+	precisionFrom = 0.5
+	insightFrom   = 0.4
+	trustFor      = 100 * time.Second
+	trustWeight   = 1.0 / 8
+	preciseWeight = 1.0 / 16
+
 	savingShare    = 3 // the part of the budget that reliable hints leave in use
 	minSavingBound = 1
 )
@@ -36,9 +49,11 @@ type hints[T any] struct {
 	spentAt []time.Duration // ring of the last hint checks
 	next    int
 
-	trust     float64 // share of ends that were announced
-	precision float64 // share of hint checks that found an end
-	good      time.Duration
+	trust     float64       // share of ends that were announced
+	precision float64       // share of hints that an end bore out
+	chance    float64       // the same share if hints came at random
+	good      time.Duration // when an announced end was last found
+	patience  time.Duration // how long the first check after a hint waits
 
 	received uint64
 }
@@ -52,18 +67,28 @@ func (h *hints[T]) init(limit int) {
 	h.good = -never
 }
 
-// Hint asks for a check of an item soon. It reports whether this can make a
-// check due earlier.
-func (s *Scheduler[T]) Hint(it *Item[T]) bool {
+// Hint asks for a check of an item soon, and ends a long pause. It reports
+// whether this can make a check due earlier.
+func (s *Scheduler[T]) Hint(now time.Duration, it *Item[T]) bool {
 	if it.at < 0 {
 		return false
 	}
+	released := s.window.Release()
 	s.hints.received++
 	it.told = true
-	if it.hint {
-		return false
+	if it.said == never {
+		it.said, it.openAt, it.early = now, s.open[it.at].seen, 0
 	}
-	it.hint = true
+	if it.hint {
+		return released
+	}
+	it.hint, it.hintAt = true, now
+	if s.hints.believed(now) {
+		it.hintAt += s.hints.patience
+	}
+	if it.hintedAt != -never {
+		it.hintAt = max(it.hintAt, it.hintedAt+hintEvery)
+	}
 	s.hints.requeue(it)
 	return true
 }
@@ -79,6 +104,59 @@ func (s *Scheduler[T]) LateHint(now, endedAt time.Duration) {
 
 // Announced reports whether a hint came since the item was last seen open.
 func (it *Item[T]) Announced() bool { return it.told }
+
+// stillOpen learns from a check that found an item open whether its hint, if
+// any, came early or for nothing. While hints are believed, an item whose
+// hint may be early is looked at again at the floor, and then at twice that.
+func (s *Scheduler[T]) stillOpen(e *slot[T], now time.Duration) {
+	it := e.item
+	if it.said == never || it.sent < it.said {
+		return
+	}
+	it.early++
+	if it.early > 1 && it.sent-it.said >= earlyFor {
+		s.onTrial(e, false)
+		return
+	}
+	if s.hints.believed(now) {
+		it.hint, it.hintAt = true, it.floor+time.Duration(it.early-1)*s.cfg.Floor
+		s.hints.requeue(it)
+	}
+}
+
+// foundEnded learns from an end whether it was announced, and how early.
+func (s *Scheduler[T]) foundEnded(e *slot[T], now time.Duration) {
+	h, it := &s.hints, e.item
+	early := it.said != never && it.sent-it.said <= earlyCounts
+	h.trust -= h.trust * trustWeight
+	if it.told || early {
+		h.trust += trustWeight
+		h.good = now
+	}
+	switch {
+	case it.said == never || it.sent < it.said:
+	case it.early == 0:
+		h.patience = time.Duration(float64(h.patience) * patienceLess)
+	case early:
+		h.patience = min(patienceMost, h.patience+patienceStep)
+	}
+	s.onTrial(e, true)
+}
+
+// onTrial ends the trial of an item's hint, borne out by an end or not.
+func (s *Scheduler[T]) onTrial(e *slot[T], ended bool) {
+	it, h := e.item, &s.hints
+	if it.said == never || it.sent < it.said {
+		return
+	}
+	it.said = never
+	chance := -math.Expm1(-s.curve.Risk(it.openAt-e.born, it.sent-e.born))
+	h.chance += (chance - h.chance) * preciseWeight
+	h.precision -= h.precision * preciseWeight
+	if ended {
+		h.precision += preciseWeight
+	}
+}
 
 // requeue puts an item into the queue, where it stands once at most.
 func (h *hints[T]) requeue(it *Item[T]) {
@@ -107,34 +185,25 @@ func (h *hints[T]) spend(now time.Duration) {
 	h.next = (h.next + 1) % len(h.spentAt)
 }
 
-// checked learns from a check whether hints can be trusted.
-func (h *hints[T]) checked(it *Item[T], ended bool) {
-	if !it.fromHint {
-		return
-	}
-	h.precision -= h.precision * preciseWeight
-	if ended {
-		h.precision += preciseWeight
-	}
-}
-
-// ended learns from an end whether it was announced.
-func (h *hints[T]) ended(now time.Duration, it *Item[T]) {
-	h.trust -= h.trust * trustWeight
-	if it.told {
-		h.trust += trustWeight
-		h.good = now
-	}
-}
-
-// saving reports whether hints are reliable enough to spend fewer checks.
-func (h *hints[T]) saving(now time.Duration) bool {
-	return h.trust >= trustFrom && h.precision >= precisionFrom && h.good != -never && now-h.good <= trustFor
+// believed reports whether hints are reliable: enough so to spend fewer checks
+// on the rest, and to look again where a hint seems to have come early.
+func (h *hints[T]) believed(now time.Duration) bool {
+	return h.trust >= trustFrom && h.good != -never && now-h.good <= trustFor &&
+		h.precision >= precisionFrom && h.precision-h.chance >= insightFrom*(1-h.chance)
 }
 
 // savingRate is how many checks a minute are spent while hints are reliable.
 func (s *Scheduler[T]) savingRate() float64 {
 	return max(minSavingBound, s.window.limit/savingShare)
+}
+
+// hintDue is when an item's hint may be followed, never before now. A hint is reason enough
+// to ask again about an item that backs off.
+func (s *Scheduler[T]) hintDue(it *Item[T], now time.Duration) time.Duration {
+	if !it.hint || it.at < 0 {
+		return never
+	}
+	return s.roomAt(&s.open[it.at], max(it.hintAt, it.floor, now))
 }
 
 // chooseHint returns the item whose hint is to be followed now, if any.
@@ -147,10 +216,10 @@ func (s *Scheduler[T]) chooseHint(now time.Duration) *Item[T] {
 	var best *Item[T]
 	most := -1.0
 	for _, it := range h.queue[:min(len(h.queue), hintLook)] {
-		if it.hintedAt != -never && now-it.hintedAt < hintEvery || !s.eligible(it, now) {
+		if s.hintDue(it, now) > now {
 			continue
 		}
-		if v := s.score(&s.open[it.at], now); v > most {
+		if v := s.score(&s.open[it.at], now, most); v > most {
 			best, most = it, v
 		}
 	}
@@ -162,14 +231,7 @@ func (s *Scheduler[T]) hintWake(now time.Duration) time.Duration {
 	h := &s.hints
 	wake := never
 	for _, it := range h.queue[:min(len(h.queue), hintLook)] {
-		if !it.hint {
-			continue
-		}
-		at := s.dueAt(&s.open[it.at], now)
-		if it.hintedAt != -never {
-			at = max(at, it.hintedAt+hintEvery)
-		}
-		wake = min(wake, at)
+		wake = min(wake, s.hintDue(it, now))
 	}
 	if wake != never && !h.affordable(now) {
 		wake = max(wake, h.spentAt[h.next]+Minute)

@@ -18,7 +18,7 @@ func TestHintsComeNextButRarely(t *testing.T) {
 	now := 2 * time.Minute
 	hinted := 0
 	for ; now < 7*time.Minute; now += 50 * time.Millisecond { // 20 a second for one item
-		s.Hint(items["a"])
+		s.Hint(now, items["a"])
 		action, it, _ := s.Next(now)
 		if action == Check {
 			if it.fromHint {
@@ -34,7 +34,7 @@ func TestHintsComeNextButRarely(t *testing.T) {
 	hinted = 0
 	for ; now < 12*time.Minute; now += 50 * time.Millisecond { // 20 a second for all
 		for _, it := range items {
-			s.Hint(it)
+			s.Hint(now, it)
 		}
 		action, it, _ := s.Next(now)
 		if action == Check {
@@ -60,7 +60,7 @@ func TestHintIsFollowedInTheNextSlot(t *testing.T) {
 		if s.open[it].due > now {
 			continue
 		}
-		s.Hint(last)
+		s.Hint(now, last)
 		var action Action
 		var got *Item[string]
 		for action != Check {
@@ -76,13 +76,13 @@ func TestHintIsFollowedInTheNextSlot(t *testing.T) {
 func TestAHintCountsUntilACheckAnswersIt(t *testing.T) {
 	s := newTest(60)
 	it := s.Add(0, 0, time.Hour, "a")
-	s.Hint(it)
+	s.Hint(0, it)
 	_, _, _ = s.Next(5 * sec)
 	s.Done(5*sec, it, Open, 0)
 	assert.False(t, it.Announced(), "it was too early")
 	_, got, _ := s.Next(15 * sec)
 	require.Same(t, it, got)
-	s.Hint(it)
+	s.Hint(15*sec, it)
 	s.Done(16*sec, it, Open, 0)
 	assert.True(t, it.Announced(), "it came after the check had left")
 }
@@ -95,16 +95,16 @@ func TestAFloodOfHintsTakesNoMemory(t *testing.T) {
 	}
 	for now := time.Duration(0); now < 3*time.Hour; now += 50 * time.Millisecond {
 		for _, it := range items {
-			s.Hint(it)
+			s.Hint(now, it)
 		}
 		if action, it, _ := s.Next(now); action == Check {
-			s.Hint(it)
+			s.Hint(now, it)
 			s.Done(now, it, Open, 0)
 		}
 		require.LessOrEqual(t, len(s.hints.queue), len(items))
 	}
 	for _, it := range items {
-		s.Hint(it)
+		s.Hint(0, it)
 		s.Remove(it)
 	}
 	assert.Empty(t, s.hints.queue)

@@ -5,9 +5,19 @@ import (
 	"time"
 )
 
-// graceLeast is how long after the deadline a last check may still be
-// made when the budget is short; many items get more.
-const graceLeast = 30 * time.Second
+const (
+	// graceLeast is how long after the deadline a last check may still be
+	// made when the budget is short; many items get more.
+	graceLeast = 30 * time.Second
+
+	// mostHeld is how much longer an item may wait for its last check because
+	// the provider refuses all checks.
+	mostHeld = 2 * time.Minute
+
+	// idleTurn is how many slots in a row may go to items that somebody waits
+	// for while others are due too.
+	idleTurn = 3
+)
 
 // Action is what a Scheduler wants done.
 type Action int
@@ -27,28 +37,24 @@ func (s *Scheduler[T]) Next(now time.Duration) (Action, *Item[T], time.Duration)
 	if len(s.open) == 0 {
 		return Nothing, nil, never
 	}
+	if now >= s.review {
+		if late := s.reviewDeadlines(now); late != nil {
+			return GiveUp, late, 0
+		}
+	}
 	ready := s.window.Next(now)
 	if s.flight >= s.cfg.MaxFlight {
 		ready = never
 	}
-	if now >= s.review {
-		s.reviewDeadlines(now)
-	}
-	for len(s.list.late) > 0 {
-		it := s.list.late[len(s.list.late)-1]
-		s.list.late = s.list.late[:len(s.list.late)-1]
-		if it.at >= 0 && !s.open[it.at].flight {
-			return GiveUp, it, 0
-		}
-	}
 	if ready > now {
 		return Nothing, nil, min(ready, s.review)
 	}
-	if it := s.choose(now); it != nil {
-		s.take(it, now)
-		return Check, it, 0
+	it, wake := s.choose(now)
+	if it == nil {
+		return Nothing, nil, min(wake, s.review)
 	}
-	return Nothing, nil, min(s.list.wake, s.review)
+	s.take(it, now)
+	return Check, it, 0
 }
 
 // take spends a slot on an item.
@@ -56,144 +62,129 @@ func (s *Scheduler[T]) take(it *Item[T], now time.Duration) {
 	s.window.Take(now)
 	s.checks++
 	s.flight++
-	s.open[it.at].flight = true
+	e := &s.open[it.at]
+	e.flight = true
+	if it.doubtful = e.fails > 0; it.doubtful {
+		s.doubt++
+	}
 	it.sent = now
 	it.hint = false
 }
 
-// reviewDeadlines finds the items whose last chance passed and sets the next
-// time to look.
-func (s *Scheduler[T]) reviewDeadlines(now time.Duration) {
+// reviewDeadlines returns an item whose last chance passed, or nil after setting
+// the next time to look for one. What counts is the configured limit: a budget
+// that was cut after a 429 makes nobody wait longer to be told. While the
+// provider refuses all checks nobody is given up, for as long as mostHeld.
+func (s *Scheduler[T]) reviewDeadlines(now time.Duration) (late *Item[T]) {
 	s.review = never
-	grace := max(graceLeast, s.guardGap(now))
+	grace := max(graceLeast, time.Duration(guardTurns*float64(len(s.open))*float64(Minute)/s.window.limit))
+	held := s.window.heldUntil(now)
 	for i := range s.open {
 		e := &s.open[i]
-		if now >= e.deadline && e.giveUp == 0 {
-			e.giveUp = now + grace
+		last := e.deadline
+		if now >= e.deadline {
+			last = max(e.deadline, min(held, e.deadline+mostHeld)) + grace
 		}
 		switch {
-		case e.giveUp == 0:
-			s.review = min(s.review, e.deadline)
-		case now < e.giveUp:
-			s.review = min(s.review, e.giveUp)
-		case !e.flight: // in flight, its answer decides
-			s.list.late = append(s.list.late, e.item)
-		default:
+		case now < last:
+			s.review = min(s.review, last)
+		case !e.flight:
+			s.review = now // there may be more
+			return e.item
+		default: // its answer decides
 			s.review = min(s.review, now+time.Second)
 		}
 	}
+	return nil
 }
 
-// choose returns the item to check now, or nil with list.wake set. In this
+// choose returns the item to check now, or nil and when there may be one. In this
 // order: whom the guard demands, a hint, a last check, the highest score. The
 // latter two take turns: a thousand that are restored past their deadline do
 // not keep those waiting who came since.
-func (s *Scheduler[T]) choose(now time.Duration) *Item[T] {
+func (s *Scheduler[T]) choose(now time.Duration) (it *Item[T], wake time.Duration) {
 	hint, spare := s.chooseHint(now), s.spareAt(now)
-	l := &s.list
-	if l.left <= 0 || now >= l.until {
-		s.look(now)
+	l := s.look(now)
+	switch {
+	case l.urgent != nil:
+		return l.urgent, 0
+	case hint != nil:
+		s.hints.spend(now)
+		hint.hintedAt, hint.fromHint = now, true
+		return hint, 0
+	case l.last != nil && (!s.wasLast || l.best == nil || spare > now):
+		s.wasLast = true
+		return l.last, 0
+	case l.best != nil && spare <= now:
+		s.wasLast = false
+		return s.rank(l), 0
 	}
-	for {
-		if it := s.first(now, &l.urgent); it != nil {
-			return it
-		}
-		if hint != nil {
-			s.hints.spend(now)
-			hint.hintedAt, hint.fromHint = now, true
-			return hint
-		}
-		if !s.wasLast {
-			if it := s.first(now, &l.last); it != nil {
-				s.wasLast = true
-				return it
-			}
-		}
-		if spare <= now {
-			if it := s.bestOf(now, l.best); it != nil {
-				l.left--
-				s.wasLast = false
-				return it
-			}
-		}
-		if it := s.first(now, &l.last); it != nil {
-			return it
-		}
-		if l.looked == now || spare > now {
-			break
-		}
-		s.look(now)
-	}
-	l.left = 0
-	l.wake = min(l.wake, s.hintWake(now))
+	wake = min(l.wake, s.hintWake(now))
 	if spare > now { // the guard is asked again in every slot
-		l.wake = min(l.wake, spare, now+s.interval(now))
+		wake = min(wake, spare, now+s.interval(now))
 	}
-	return nil
+	return nil, wake
+}
+
+// rank prefers the best item that somebody waits for to the best of all, but
+// leaves the latter a slot now and then.
+func (s *Scheduler[T]) rank(l look[T]) *Item[T] {
+	if l.wanted == nil || l.wanted == l.best || s.wantedRun >= idleTurn {
+		s.wantedRun = 0
+		return l.best
+	}
+	s.wantedRun++
+	return l.wanted
 }
 
 // spareAt is when a check may be made that nothing demands: now, but for the
 // part of the budget that reliable hints leave unused.
 func (s *Scheduler[T]) spareAt(now time.Duration) time.Duration {
-	if !s.hints.saving(now) {
+	if !s.hints.believed(now) {
 		return now
 	}
 	rate := s.savingRate()
 	return max(s.window.slot+time.Duration(float64(Minute)/rate), s.window.freeAt(int(rate)))
 }
 
-// first takes the first item of a list that may be checked.
-func (s *Scheduler[T]) first(now time.Duration, list *[]*Item[T]) *Item[T] {
-	for len(*list) > 0 {
-		it := (*list)[0]
-		*list = (*list)[1:]
-		s.list.left--
-		if s.eligible(it, now) {
-			return it
-		}
-	}
-	return nil
-}
-
-func (s *Scheduler[T]) bestOf(now time.Duration, items []*Item[T]) *Item[T] {
-	var best *Item[T]
-	most := -1.0
-	for _, it := range items {
-		if s.eligible(it, now) {
-			if v := s.score(&s.open[it.at], now); v > most {
-				best, most = it, v
-			}
-		}
-	}
-	return best
-}
-
-func (s *Scheduler[T]) eligible(it *Item[T], now time.Duration) bool {
-	return it.at >= 0 && s.free(&s.open[it.at], now)
-}
-
-// free reports whether an item may be checked now. Shortly before the deadline
-// it waits for its last check instead.
-func (s *Scheduler[T]) free(e *slot[T], now time.Duration) bool {
-	return !e.flight && e.due <= now && (now >= e.deadline || now <= e.deadline-s.cfg.Floor)
-}
-
-// dueAt is when an item that is not free becomes free.
+// dueAt is when an item may be checked next, never before now. Shortly before
+// the deadline it waits for its last check.
 func (s *Scheduler[T]) dueAt(e *slot[T], now time.Duration) time.Duration {
-	due := max(e.due, now)
+	due := e.due
+	if e.parked > due && s.served <= e.item.failed {
+		due = e.parked
+	}
+	return s.roomAt(e, max(due, now))
+}
+
+// roomAt moves a time at which an item could be checked to one at which it is
+// free: its check in flight has landed, and its last check has room. Items that
+// failed before use half of the checks in flight, lest those that hang use all.
+func (s *Scheduler[T]) roomAt(e *slot[T], at time.Duration) time.Duration {
 	switch {
-	case e.flight:
+	case e.flight, e.fails > 0 && s.doubt >= max(1, s.cfg.MaxFlight/2):
 		return never
-	case due > e.deadline-s.cfg.Floor && due < e.deadline:
+	case at > e.deadline-s.cfg.Floor && at < e.deadline:
 		return e.deadline
 	default:
-		return due
+		return at
 	}
 }
 
-// score is the time since the item was last seen open, times the chance that
-// it ended in that time.
-func (s *Scheduler[T]) score(e *slot[T], now time.Duration) float64 {
-	since := now - e.seen
-	return since.Seconds() * -math.Expm1(-s.curve.Risk(e.seen-e.born, now-e.born))
+// score is the time since the item was last known to be open, times the chance
+// that it ended in that time and that a check finds out. It is 0 when it is no more
+// than least.
+func (s *Scheduler[T]) score(e *slot[T], now time.Duration, least float64) float64 {
+	since := (now - e.from).Seconds()
+	if e.fails > 0 {
+		since *= max(hopeLeast, math.Ldexp(s.hope, 1-int(e.fails)))
+	}
+	if since <= least {
+		return 0
+	}
+	risk := s.curve.Risk(e.from-e.born, now-e.born)
+	if since*risk <= least { // 1 - exp(-risk) < risk
+		return 0
+	}
+	return since * -math.Expm1(-risk)
 }

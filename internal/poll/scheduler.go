@@ -10,7 +10,17 @@ type Config struct {
 	Floor time.Duration
 	// MaxFlight bounds the checks in flight at once.
 	MaxFlight int
+	// Curve is what is known of when items end, nil for nothing. The Scheduler goes on
+	// learning with it.
+	Curve *Curve
 }
+
+// A check of an item that failed before is worth as much less as it is likely to
+// fail again: hopeLeast at least, learned from the last 1/hopeWeight such checks.
+const (
+	hopeLeast  = 1.0 / 128
+	hopeWeight = 1.0 / 16
+)
 
 // tripsFrom is how many trips must be known before they are relied on.
 const tripsFrom = 32
@@ -43,11 +53,18 @@ type Item[T any] struct {
 
 	at       int // index in Scheduler.open; -1 when removed
 	sent     time.Duration
+	floor    time.Duration // no check before, whatever asks for it
+	failed   time.Duration // when the last check failed
 	hintedAt time.Duration // when the last hint check was sent
+	hintAt   time.Duration // when the waiting hint may be followed
+	said     time.Duration // when the hint came that is on trial; never without one
+	openAt   time.Duration // when the item had last been seen open then
+	early    uint8         // how many checks found the item open since
 	hint     bool          // a hint waits for its check
 	queued   bool          // it stands in the queue of hints
 	fromHint bool          // the check in flight answers a hint
 	told     bool          // a hint arrived after the last check was sent
+	doubtful bool          // the check in flight counts in Scheduler.doubt
 	denied   bool
 	back     *Backoff
 }
@@ -57,11 +74,14 @@ type Item[T any] struct {
 type slot[T any] struct {
 	born     time.Duration // when the item began
 	seen     time.Duration // when it was last seen open
+	from     time.Duration // since when its end may be unnoticed, as far as choosing goes
 	last     time.Duration // when it was last checked, successfully or not
-	due      time.Duration // no check before
+	due      time.Duration // no check before, hints aside
+	parked   time.Duration // no check before while no other item is served either
 	deadline time.Duration // the last check is due
-	giveUp   time.Duration // no last check after; 0 until the deadline passed
 	flight   bool
+	fails    uint8 // failures in a row, as far as counted
+	idle     bool  // nobody waits for it
 	item     *Item[T]
 }
 
@@ -75,11 +95,14 @@ type Scheduler[T any] struct {
 	curve  *Curve
 	open   []slot[T]
 	flight int
+	doubt  int // of these, checks of items that failed before
 
 	hints           hints[T]
-	list            shortlist[T]
 	review          time.Duration // when deadlines must be looked at, budget or not
 	wasLast         bool          // the last check that was due by itself was some item's last
+	wantedRun       int           // checks in a row that went to items that somebody waits for
+	served          time.Duration // when the last check with a usable answer was sent
+	hope            float64       // the chance that a check of an item that failed before is answered
 	shortest, usual time.Duration // trip to the server and back
 	trips           int           // how many these were learned from, up to tripsFrom
 
@@ -91,7 +114,10 @@ type Scheduler[T any] struct {
 // NewScheduler returns a Scheduler without items. The first check is one step
 // of the pace away, because a predecessor may just have used the budget up.
 func NewScheduler[T any](cfg Config, now time.Duration) *Scheduler[T] {
-	s := &Scheduler[T]{cfg: cfg, window: NewWindow(cfg.Limit, true, true, now), curve: NewCurve(), review: never}
+	s := &Scheduler[T]{cfg: cfg, window: NewWindow(cfg.Limit, true, true, now), curve: cfg.Curve, review: never, hope: 1}
+	if s.curve == nil {
+		s.curve = NewCurve()
+	}
 	s.hints.init(cfg.Limit)
 	return s
 }
@@ -100,11 +126,12 @@ func NewScheduler[T any](cfg Config, now time.Duration) *Scheduler[T] {
 // timeout, or soon when that has passed. Nobody knows when a predecessor last
 // checked it, so the floor counts from now.
 func (s *Scheduler[T]) Add(now, age, timeout time.Duration, value T) *Item[T] {
-	it := &Item[T]{Value: value, at: len(s.open), hintedAt: -never}
+	it := &Item[T]{Value: value, at: len(s.open), floor: now + s.cfg.Floor, hintedAt: -never, said: never}
 	deadline := now + max(0, timeout)
 	s.open = append(s.open, slot[T]{
 		born:     now - age,
 		seen:     now - age,
+		from:     now - age,
 		last:     now,
 		due:      now + s.cfg.Floor,
 		deadline: deadline,
@@ -114,6 +141,14 @@ func (s *Scheduler[T]) Add(now, age, timeout time.Duration, value T) *Item[T] {
 	return it
 }
 
+// Wanted says whether somebody waits for an item, as is taken for granted at first.
+// An item that nobody waits for leaves most slots to the others.
+func (s *Scheduler[T]) Wanted(it *Item[T], wanted bool) {
+	if it.at >= 0 {
+		s.open[it.at].idle = !wanted
+	}
+}
+
 // Remove forgets an item.
 func (s *Scheduler[T]) Remove(it *Item[T]) {
 	i := it.at
@@ -121,7 +156,7 @@ func (s *Scheduler[T]) Remove(it *Item[T]) {
 		return
 	}
 	if s.open[i].flight {
-		s.flight--
+		s.landed(it)
 	}
 	end := len(s.open) - 1
 	if i != end {
@@ -150,35 +185,35 @@ func (s *Scheduler[T]) Done(now time.Duration, it *Item[T], o Outcome, retryAfte
 		s.window.Limited(now, it.sent, retryAfter)
 	case Dropped:
 	default:
-		s.window.Accepted()
+		s.window.Accepted(now, it.sent)
 	}
 	if it.at < 0 {
 		return false // removed while in flight, and counted as landed there
 	}
-	s.flight--
+	s.landed(it)
 	e := &s.open[it.at]
 	e.flight = false
 	e.last = it.sent
-	e.due = s.floorFrom(it.sent, now)
+	it.floor = s.floorFrom(it.sent, now)
+	e.due, e.parked = it.floor, 0
 
 	switch o {
 	case Open:
 		s.learnTrip(now - it.sent)
 		s.curve.Open(e.seen-e.born, it.sent-e.born)
-		s.hints.checked(it, false)
-		e.seen = it.sent
-		it.back, it.denied = nil, false
+		s.stillOpen(e, now)
+		s.answered(e)
+		e.from, it.back, it.denied = it.sent, nil, false
 		it.told = it.hint // a hint that came after the check was sent
 	case Ended:
 		s.learnDelay(e, it.sent)
 		s.curve.Ended(e.seen-e.born, it.sent-e.born)
-		s.hints.checked(it, true)
-		s.hints.ended(now, it)
-		e.seen = it.sent
+		s.foundEnded(e, now)
+		s.answered(e)
 	case Lapsed:
 		s.curve.Open(e.seen-e.born, it.sent-e.born)
-		s.hints.checked(it, true)
-		e.seen = it.sent
+		s.onTrial(e, false)
+		s.answered(e)
 	case Denied:
 		if !it.denied {
 			it.denied, it.fromHint = true, false
@@ -189,7 +224,7 @@ func (s *Scheduler[T]) Done(now time.Duration, it *Item[T], o Outcome, retryAfte
 		s.backOff(e, now, retryAfter)
 	case Limited, Dropped:
 		if it.fromHint {
-			it.hint, it.hintedAt = true, -never
+			it.hint, it.hintAt, it.hintedAt = true, now, -never
 			s.hints.requeue(it)
 		}
 		it.fromHint = false
@@ -197,8 +232,26 @@ func (s *Scheduler[T]) Done(now time.Duration, it *Item[T], o Outcome, retryAfte
 	}
 	it.fromHint = false
 	// Nothing waits past its deadline for its last check.
-	e.due = min(e.due, max(e.deadline, s.floorFrom(it.sent, now)))
+	latest := max(e.deadline, it.floor)
+	e.due, e.parked = min(e.due, latest), min(e.parked, latest)
 	return it.sent >= e.deadline
+}
+
+// answered notes that a check got a usable answer.
+func (s *Scheduler[T]) answered(e *slot[T]) {
+	e.seen, s.served = e.item.sent, max(s.served, e.item.sent)
+	if e.fails > 0 {
+		s.hope += (1 - s.hope) * hopeWeight
+		e.fails = 0
+	}
+}
+
+// landed counts a check in flight as landed.
+func (s *Scheduler[T]) landed(it *Item[T]) {
+	s.flight--
+	if it.doubtful {
+		s.doubt--
+	}
 }
 
 // floorFrom is the earliest time for another check of an item whose last one
@@ -225,15 +278,29 @@ func (s *Scheduler[T]) learnTrip(took time.Duration) {
 }
 
 // backOff puts the next check of a failing item off, exponentially from the
-// floor to 30 s, or for as long as the provider asks. It counts from the
-// failure: one that took half a minute to show is no reason to hurry.
+// floor to 30 s. It counts from the failure: one that took half a minute to show is no
+// reason to hurry. A Retry-After is believed for as long as no other item is
+// served, and for a minute at most.
+//
+// One failure is retried as urgently as if the check had not been made. From the
+// second in a row on the item counts as open at the failure, and each failure lessens
+// the hope for an answer: if its score went on growing, a few that always fail would
+// take the slots of all others.
 func (s *Scheduler[T]) backOff(e *slot[T], now, retryAfter time.Duration) {
 	it := e.item
+	it.failed = now
 	if it.back == nil {
 		first := max(s.cfg.Floor, time.Second)
 		it.back = NewBackoff(first, 30*time.Second)
+	} else {
+		e.from = now
 	}
-	e.due = now + max(it.back.Next(), s.cfg.Floor, min(retryAfter, maxPause))
+	if e.fails > 0 {
+		s.hope -= s.hope * hopeWeight
+	}
+	e.fails = min(e.fails+1, 8)
+	e.due = now + max(it.back.Next(), s.cfg.Floor)
+	e.parked = now + s.window.believable(retryAfter)
 }
 
 // learnDelay estimates how long ago the end came, given that it was noticed
@@ -269,7 +336,7 @@ type Stats struct {
 
 // Stats returns a snapshot.
 func (s *Scheduler[T]) Stats(now time.Duration) Stats {
-	rate, saving := s.window.Rate(now), s.hints.saving(now)
+	rate, saving := s.window.Rate(now), s.hints.believed(now)
 	if saving {
 		rate = min(rate, s.savingRate())
 	}

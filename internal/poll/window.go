@@ -30,8 +30,16 @@ const (
 	raise      = 2.0
 	raiseShare = 1.0 / 30
 
-	// maxPause bounds what is believed of a Retry-After.
-	maxPause = 10 * time.Minute
+	// maxPause is what is made of a Retry-After of more than Window.Believe, by default
+	// likelyPause: limits count a minute, so that no longer pause can be due to them.
+	maxPause    = time.Minute
+	likelyPause = 90 * time.Second
+
+	// releaseFrom is how long after a 429 a hint ends the pause.
+	releaseFrom = 30 * time.Second
+
+	// trialStep is the pace after the pause that a 429 caused, until a request is accepted.
+	trialStep = 5 * time.Second
 )
 
 // never is a time that does not come.
@@ -47,6 +55,9 @@ const never = time.Duration(math.MaxInt64)
 //
 // A Window is not safe for concurrent use.
 type Window struct {
+	// Believe is the longest Retry-After that is taken at its word.
+	Believe time.Duration
+
 	limit float64
 	// even paces all requests evenly. Otherwise the pace tightens as the
 	// window fills, so that a few callers at once need not wait.
@@ -63,6 +74,9 @@ type Window struct {
 	rated   time.Duration // when rate was last raised
 	paused  time.Duration // no request before
 	lastCut time.Duration
+	refused time.Duration // when the last 429 came
+	trial   bool          // no request was accepted since
+	freed   time.Duration // when one was, after the last 429
 	pause   *Backoff
 	limited uint64
 }
@@ -73,6 +87,7 @@ type Window struct {
 // otherwise it is at once.
 func NewWindow(limit int, even, delayed bool, now time.Duration) *Window {
 	w := &Window{
+		Believe:  likelyPause,
 		limit:    float64(limit),
 		even:     even,
 		answered: make([]time.Duration, limit),
@@ -125,6 +140,9 @@ func (w *Window) advance(now time.Duration) {
 func (w *Window) Next(now time.Duration) time.Duration {
 	w.advance(now)
 	next := max(w.paused, w.slot+w.step(now))
+	if w.trial && w.slot > w.refused {
+		next = max(next, w.slot+trialStep)
+	}
 	return max(next, w.freeAt(max(1, int(w.rate))))
 }
 
@@ -145,8 +163,33 @@ func (w *Window) Answered(now time.Duration) {
 	w.n++
 }
 
-// Accepted records that the server let a request through.
-func (w *Window) Accepted() { w.pause.Reset() }
+// Accepted records that the server let a request through that was sent at sent.
+func (w *Window) Accepted(now, sent time.Duration) {
+	w.pause.Reset()
+	if w.trial && sent >= w.refused {
+		w.trial, w.freed = false, now
+	}
+}
+
+// Release ends a pause half a minute after the 429 that caused it, because
+// something is worth a try. It reports whether that changed anything.
+func (w *Window) Release() bool {
+	until := w.refused + releaseFrom
+	if w.paused <= until {
+		return false
+	}
+	w.paused = until
+	return true
+}
+
+// heldUntil is until when the server refuses, or last refused, all requests: now
+// while none was accepted after a 429.
+func (w *Window) heldUntil(now time.Duration) time.Duration {
+	if w.trial {
+		return max(now, w.paused)
+	}
+	return w.freed
+}
 
 // Limited records a 429 to a request sent at sent, with the Retry-After it
 // carried, or 0. Somebody else is using the limit: the window pauses and
@@ -155,16 +198,25 @@ func (w *Window) Accepted() { w.pause.Reset() }
 func (w *Window) Limited(now, sent, retryAfter time.Duration) {
 	w.limited++
 	w.advance(now)
+	w.refused, w.trial = now, true
 	first := sent > w.lastCut
 	if first {
 		w.rate = max(1, w.rate*cut)
 		w.lastCut = now
 	}
 	if retryAfter > 0 {
-		w.paused = max(w.paused, now+min(retryAfter, maxPause))
+		w.paused = max(w.paused, now+w.believable(retryAfter))
 	} else if first {
 		w.paused = max(w.paused, now+w.pause.Next())
 	}
+}
+
+// believable is the pause that a Retry-After is worth.
+func (w *Window) believable(retryAfter time.Duration) time.Duration {
+	if retryAfter > w.Believe {
+		return maxPause
+	}
+	return retryAfter
 }
 
 // Rate returns the requests a minute that are permitted now.
@@ -198,6 +250,7 @@ func (w *Window) plan(now time.Duration) func() time.Duration {
 	return func() time.Duration {
 		t = max(t, c.Next(t))
 		c.Take(t)
+		c.trial = false
 		c.Answered(t + c.trip)
 		return t
 	}

@@ -11,6 +11,23 @@ import (
 
 const sec = time.Second
 
+// slidingServer counts requests as the strictest server would.
+type slidingServer struct {
+	limit int
+	times []time.Duration
+}
+
+func (s *slidingServer) accept(now time.Duration) bool {
+	for len(s.times) > 0 && now-s.times[0] >= time.Minute {
+		s.times = s.times[1:]
+	}
+	if len(s.times) >= s.limit {
+		return false
+	}
+	s.times = append(s.times, now)
+	return true
+}
+
 // strict counts arrivals both ways: over any minute, and in whole minutes from
 // an offset. It returns how many the strictest server would refuse.
 func strict(arrivals []time.Duration, limit int, offset time.Duration) (refused int) {
@@ -148,7 +165,7 @@ func TestWindowAdaptsToForeignUse(t *testing.T) {
 	assert.Equal(t, maxPause, w.Next(now)-now, "within reason")
 
 	now = w.Next(now)
-	w.Accepted()
+	w.Accepted(now, now)
 	low := w.Rate(now)
 	assert.InDelta(t, low+2, w.Rate(now+time.Minute), 0.01, "2 a minute come back per minute")
 	assert.InDelta(t, 60, w.Rate(now+time.Hour), 0, "up to the limit")

@@ -23,7 +23,7 @@ func Naive(client *nafath.Client, _ Scenario) (Policy, error) {
 // Backoff is one exponential backoff for each verification: from 0.5 s by 1.5
 // up to 60 s, with a jitter of a half, the customary defaults.
 func Backoff(client *nafath.Client, s Scenario) (Policy, error) {
-	rng := rand.New(rand.NewPCG(s.Seed, 4)) //nolint:gosec // a simulation wants the same numbers every time
+	rng := rand.New(rand.NewPCG(s.Seed, 4))
 	var mu sync.Mutex
 	return &loop{client: client, pause: func(n int) time.Duration {
 		wait := 0.5

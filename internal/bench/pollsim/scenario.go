@@ -22,7 +22,33 @@ type Scenario struct {
 	Latency   time.Duration // of every call
 	Forged    float64       // forged hints a second for open verifications
 	Webhooks  bool          // the provider sends webhooks, up to 2 s late
+	// WebhooksFor is how many people's webhooks arrive; zero means everybody's.
+	WebhooksFor int
+	// Early is how long the status lags behind the webhook, which then is sent at the
+	// moment of the approval.
+	Early time.Duration
+	// Act draws the seconds to approve instead of the lognormal.
+	Act func(*rand.Rand) float64
+	// Others is how many verifications that nobody approves are open beside those
+	// measured, at all times, and Answer what their checks get.
+	Others int
+	Answer Answer
+	// Refusal is a single answer to a status check in the sixth minute, with a
+	// Retry-After of RetryAfter.
+	Refusal    int
+	RetryAfter time.Duration
 }
+
+// Answer is what the provider answers to checks of a Scenario's Others.
+type Answer int
+
+// The answers.
+const (
+	Waiting Answer = iota // they are open
+	Failing               // with 500
+	Unknown               // with 404
+	Hanging               // not at all
+)
 
 // S1 is the population that the goals are stated for.
 func S1(perMinute float64) Scenario {
@@ -61,19 +87,26 @@ type arrival struct {
 }
 
 func (s Scenario) arrivals() []arrival {
-	rng := rand.New(rand.NewPCG(s.Seed, 2)) //nolint:gosec // a simulation wants the same numbers every time
+	rng := rand.New(rand.NewPCG(s.Seed, 2))
 	list := make([]arrival, s.People)
 	at := 0.0
 	for i := range list {
 		at += rng.ExpFloat64() * 60 / (s.PerMinute * float64(s.scale()))
-		act := s.Median * math.Exp(s.Sigma*rng.NormFloat64())
-		if rng.Float64() < s.Never {
-			act = math.Inf(1)
-		}
-		act = min(act, 2*s.Lifetime.Seconds())
-		list[i] = arrival{at: seconds(at), act: seconds(act)}
+		list[i] = arrival{at: seconds(at), act: seconds(s.draw(rng))}
 	}
 	return list
+}
+
+// draw is after how many seconds somebody approves.
+func (s Scenario) draw(rng *rand.Rand) float64 {
+	act := s.Median * math.Exp(s.Sigma*rng.NormFloat64())
+	if s.Act != nil {
+		act = s.Act(rng)
+	}
+	if rng.Float64() < s.Never {
+		act = math.Inf(1)
+	}
+	return min(act, 2*s.Lifetime.Seconds())
 }
 
 // approved is the share that approved by age seconds.
@@ -90,6 +123,7 @@ type Result struct {
 	Delays  []time.Duration // from approval to notice, sorted
 	Checks  float64         // a verification
 	PerMin  float64         // checks a minute
+	Minutes []int           // checks of each minute
 	Limited int             // 429s
 	Lost    int             // approvals that were never noticed
 	Gap     time.Duration   // the longest between two checks of one verification

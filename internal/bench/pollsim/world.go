@@ -36,6 +36,8 @@ type world struct {
 	mu     sync.Mutex
 	open   map[string]*watched
 	ids    []string // of the open ones, for forgers
+	others map[string]bool
+	begin  time.Time
 	checks int
 	result Result
 }
@@ -51,7 +53,7 @@ type watched struct {
 // testing/synctest.
 func Run(ctx context.Context, s Scenario, build func(*nafath.Client, Scenario) (Policy, error)) (Result, error) {
 	limit := s.Limit * s.scale()
-	w := &world{Scenario: s, open: map[string]*watched{}, fake: nafathtest.NewServer(nafathtest.Config{
+	w := &world{Scenario: s, open: map[string]*watched{}, others: map[string]bool{}, begin: time.Now(), fake: nafathtest.NewServer(nafathtest.Config{
 		Options: kyctest.Options{InMemory: true, Discard: true}, Lifetime: s.Lifetime,
 		Limits: nafath.Limits{Requests: -1, StatusChecks: limit, Details: -1},
 	})}
@@ -73,13 +75,20 @@ func Run(ctx context.Context, s Scenario, build func(*nafath.Client, Scenario) (
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	begin := time.Now()
+	var beside sync.WaitGroup
+	for i := range s.Others {
+		beside.Go(func() { w.other(ctx, i, client, policy) })
+	}
 	if s.Forged > 0 {
-		go w.forge(ctx, policy)
+		beside.Go(func() { w.forge(ctx, policy) })
+	}
+	if s.Refusal != 0 {
+		w.refuseOnce()
 	}
 	err = w.people(ctx, client, policy)
-	minutes := time.Since(begin).Minutes()
+	minutes := time.Since(w.begin).Minutes()
 	cancel()
+	beside.Wait()
 	if cerr := policy.Close(); err == nil {
 		err = cerr
 	}
@@ -92,11 +101,10 @@ func Run(ctx context.Context, s Scenario, build func(*nafath.Client, Scenario) (
 
 // people lets everybody come, approve and be waited for.
 func (w *world) people(ctx context.Context, client *nafath.Client, policy Policy) error {
-	begin := time.Now()
 	var waiting sync.WaitGroup
 	defer waiting.Wait()
 	for i, a := range w.arrivals() {
-		time.Sleep(a.at - time.Since(begin))
+		time.Sleep(a.at - time.Since(w.begin))
 		tx, err := client.Request(ctx, fmt.Sprintf("1%09d", i))
 		if err != nil {
 			return err
@@ -105,9 +113,13 @@ func (w *world) people(ctx context.Context, client *nafath.Client, policy Policy
 		w.opened(tx.TransID, counted)
 		acts := tx.CreatedAt.Add(a.act)
 		if a.act < w.Lifetime {
-			time.AfterFunc(a.act, func() { _ = w.fake.Approve(tx.TransID, tx.Random) })
-			if w.Webhooks {
-				time.AfterFunc(a.act+a.act%(2*time.Second), func() { policy.Notify(tx.TransID) })
+			time.AfterFunc(a.act+w.Early, func() { _ = w.fake.Approve(tx.TransID, tx.Random) })
+			late := a.act % (2 * time.Second)
+			if w.Early > 0 {
+				late = 0
+			}
+			if w.Webhooks && (w.WebhooksFor == 0 || i < w.WebhooksFor) {
+				time.AfterFunc(a.act+late, func() { policy.Notify(tx.TransID) })
 			}
 		}
 		waiting.Go(func() {
@@ -116,6 +128,26 @@ func (w *world) people(ctx context.Context, client *nafath.Client, policy Policy
 		})
 	}
 	return nil
+}
+
+// other is somebody who never approves and begins again when the time is up.
+func (w *world) other(ctx context.Context, i int, client *nafath.Client, policy Policy) {
+	for n := 0; ctx.Err() == nil; n++ {
+		tx, err := client.Request(ctx, fmt.Sprintf("2%04d%05d", i, n))
+		if err != nil {
+			return
+		}
+		w.mu.Lock()
+		w.others[tx.TransID] = true
+		w.mu.Unlock()
+		_, _ = policy.Wait(ctx, tx)
+	}
+}
+
+// refuseOnce lets one status check of the sixth minute be refused.
+func (w *world) refuseOnce() {
+	fault := kyctest.Fault{Status: w.Refusal, Header: http.Header{"Retry-After": {fmt.Sprint(int(w.RetryAfter.Seconds()))}}}
+	time.AfterFunc(5*time.Minute, func() { w.fake.Fail("status", 1, fault) })
 }
 
 func (w *world) opened(id string, counted bool) {
@@ -158,10 +190,32 @@ func (w *world) RoundTrip(req *http.Request) (*http.Response, error) {
 			}
 			if json.Unmarshal(raw, &in) == nil && in.TransID != "" {
 				w.checked(in.TransID)
+				if resp, err := w.beside(req, in.TransID); resp != nil || err != nil {
+					return resp, err
+				}
 			}
 		}
 	}
 	return w.serve(req)
+}
+
+// beside answers the checks of those whom the scenario lets fail.
+func (w *world) beside(req *http.Request, id string) (*http.Response, error) {
+	w.mu.Lock()
+	other := w.others[id]
+	w.mu.Unlock()
+	status := http.StatusInternalServerError
+	switch {
+	case !other || w.Answer == Waiting:
+		return nil, nil //nolint:nilnil // not ours to answer
+	case w.Answer == Hanging:
+		<-req.Context().Done()
+		return nil, req.Context().Err()
+	case w.Answer == Unknown:
+		status = http.StatusNotFound
+	}
+	time.Sleep(w.Latency)
+	return &http.Response{StatusCode: status, ProtoMajor: 1, ProtoMinor: 1, Header: http.Header{}, Body: http.NoBody, Request: req}, nil
 }
 
 // serve lets the fake answer without a network: pipes and their goroutines
@@ -184,6 +238,10 @@ func (w *world) checked(id string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.checks++
+	for minute := int(time.Since(w.begin).Minutes()); len(w.result.Minutes) <= minute; {
+		w.result.Minutes = append(w.result.Minutes, 0)
+	}
+	w.result.Minutes[len(w.result.Minutes)-1]++
 	o := w.open[id]
 	if o == nil {
 		return
@@ -198,7 +256,7 @@ func (w *world) checked(id string) {
 
 // forge sends hints for verifications picked at random.
 func (w *world) forge(ctx context.Context, policy Policy) {
-	rng := rand.New(rand.NewPCG(w.Seed, 3)) //nolint:gosec // a simulation wants the same numbers every time
+	rng := rand.New(rand.NewPCG(w.Seed, 3))
 	tick := time.NewTicker(seconds(1 / w.Forged))
 	defer tick.Stop()
 	for {
