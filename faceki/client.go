@@ -4,13 +4,13 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"net/http"
 	"time"
 
 	"github.com/kyckit/kyckit"
 	"github.com/kyckit/kyckit/auth"
 	"github.com/kyckit/kyckit/internal/credential"
+	"github.com/kyckit/kyckit/internal/lenient"
 	"github.com/kyckit/kyckit/internal/transport"
 	"github.com/kyckit/kyckit/internal/upload"
 )
@@ -109,14 +109,15 @@ func (p Paths) validate(mode TokenMode) (Paths, error) {
 	return p, nil
 }
 
-// Client calls FACEKI. It is immutable and safe for concurrent use, and its
-// calls share one token.
+// Client calls FACEKI. It is safe for concurrent use and not changed after New;
+// its calls share one token.
 type Client struct {
 	kyckit.Redacted
 	http     *transport.Client
 	paths    Paths
 	maxImage int64
 	buffer   bool
+	confirms *confirmations
 }
 
 // New validates cfg and returns a Client. Nothing is sent until the first call.
@@ -163,7 +164,15 @@ func New(cfg Config) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Client{http: c, paths: cfg.Paths, maxImage: cmp.Or(cfg.MaxImageBytes, defaultMaxImageBytes), buffer: cfg.BufferReaders}, nil
+	return &Client{http: c, paths: cfg.Paths, maxImage: cmp.Or(cfg.MaxImageBytes, defaultMaxImageBytes), buffer: cfg.BufferReaders, confirms: newConfirmations()}, nil
+}
+
+// made refuses a client that was not made by New.
+func (c *Client) made(op string) error {
+	if c == nil || c.http == nil {
+		return transport.InputError(provider, op, "the Client was not made by New")
+	}
+	return nil
 }
 
 // answer is a 2xx whose envelope says success.
@@ -199,21 +208,13 @@ func (c *Client) upload(ctx context.Context, op, path string, form *upload.Form)
 	a, err := c.do(ctx, &transport.Call{
 		Op: op, Method: http.MethodPost, Path: path, Body: form.Body(), Timeout: uploadTimeout,
 	})
-	failed := form.Finish(readGrace)
-	if err == nil {
-		return a, nil
+	err = form.Verdict(ctx, readGrace, err, func(failed *upload.ReaderError) *kyckit.Error {
+		return unreadable(op, failed, "; the request was not completed")
+	})
+	if err != nil {
+		return nil, err
 	}
-	var cause, told *kyckit.Error
-	if failed != nil && errors.As(err, &told) && told.StatusCode == 0 &&
-		errors.As(unreadable(op, failed, "; the request was not completed"), &cause) {
-		// The image is why there is no answer, and half a request is none.
-		cause.Attempts = told.Attempts
-		if ctx.Err() != nil {
-			cause.Err = errors.Join(cause.Err, ctx.Err())
-		}
-		return nil, cause
-	}
-	return nil, err
+	return a, nil
 }
 
 func (a *answer) fail(reason string) error {
@@ -228,7 +229,7 @@ const minRecord = 32
 // is neither.
 func (e envelope) records() ([]Record, bool) {
 	raw := e.payload
-	if isLiteral(raw, "null") {
+	if lenient.IsNull(raw) {
 		return nil, true // as empty as an empty list
 	}
 	var one Record

@@ -13,8 +13,8 @@ import (
 // kyckit.ErrForbidden. A code that this version does not know carries
 // [ErrUnknownCode].
 var (
-	// ErrRetakeSelfie: the selfie can be taken again. Codes 5004 and 8003 to
-	// 8009. Such an error is ErrSelfie too.
+	// ErrRetakeSelfie: the person should take the selfie again, as FACEKI's own
+	// SDKs ask for codes 5004 and 8003 to 8009. Such an error is ErrSelfie too.
 	ErrRetakeSelfie = errors.New("retake the selfie")
 	// ErrSelfie: something is wrong with the selfie. The codes of
 	// ErrRetakeSelfie, 8018 (several faces) and 8019 (blurred).
@@ -38,10 +38,6 @@ var (
 	// version does not know. kyckit.Error.Code holds it.
 	ErrUnknownCode = errors.New("unknown code")
 )
-
-// IsRetakeSelfie reports whether err says that the person should take the
-// selfie again, as FACEKI's own SDKs do for codes 5004 and 8003 to 8009.
-func IsRetakeSelfie(err error) bool { return errors.Is(err, ErrRetakeSelfie) }
 
 // CodeError returns what a code means, for errors.Is: the kinds of this package
 // and of the root package. It serves codes that do not come as an error, such

@@ -2,6 +2,8 @@ package faceki
 
 import (
 	"context"
+	"strconv"
+	"time"
 
 	"github.com/kyckit/kyckit/internal/transport"
 	"github.com/kyckit/kyckit/webhook"
@@ -13,12 +15,36 @@ import (
 // UpdateBy and UpdatedAt tell which is newer.
 //
 // ErrNotFound means that FACEKI has no such record: the event was made up, the
-// workflow stores no data, or the record cannot be read yet.
+// workflow stores no data, or the record cannot be read yet. After 30 events
+// without a record within a minute the rest are refused with
+// kyckit.ErrRateLimited, unread, until the minute has passed: nothing tells a
+// made-up event from a real one before the read. Use [Client.Records] for what
+// no event caused.
 func (c *Client) Confirm(ctx context.Context, e Event) (*Record, error) {
-	if e.RequestID == "" {
-		return nil, transport.InputError(provider, "confirm", "the event has no RequestID")
+	if err := c.made(opConfirm); err != nil {
+		return nil, err
 	}
-	return c.record(ctx, RecordFilter{RequestID: e.RequestID})
+	if e.RequestID == "" || !sendableField(e.RequestID) {
+		return nil, transport.InputError(provider, opConfirm, "the event's RequestID must be up to 256 bytes without control characters")
+	}
+	return c.confirms.read(ctx, func() (*Record, error) {
+		return c.record(ctx, RecordFilter{RequestID: e.RequestID})
+	})
+}
+
+const opConfirm = "confirm"
+
+// EventKey is a webhook.HandlerConfig.Key for FACEKI's deliveries, which have
+// neither an id nor a time: a copy of a body in the same minute is a duplicate,
+// and the same body later is news, because a status that changes away and back
+// sends it again. Two copies on either side of a full minute are both handled,
+// which does no harm where Handle reads the record, as OnConfirmed does.
+func EventKey(d *webhook.Delivery) string {
+	at := d.ReceivedAt
+	if at.IsZero() {
+		at = time.Now()
+	}
+	return webhook.BodyKey(d) + "@" + strconv.FormatInt(at.Unix()/60, 10)
 }
 
 // OnEvent makes of a function on events one on deliveries, for
@@ -26,6 +52,7 @@ func (c *Client) Confirm(ctx context.Context, e Event) (*Record, error) {
 //
 //	handler, err := webhook.NewHandler(webhook.HandlerConfig{
 //		Authenticate: …, // a secret path or Basic: FACEKI signs nothing
+//		Key:          faceki.EventKey,
 //		Handle:       faceki.OnEvent(func(ctx context.Context, e faceki.Event) error { … }),
 //	})
 //

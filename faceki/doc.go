@@ -12,10 +12,10 @@
 //		Documents:  []faceki.Document{{Front: faceki.Image{Reader: front}, Back: faceki.Image{Reader: back}}},
 //	})
 //	switch {
-//	case faceki.IsRetakeSelfie(err): // ask for another picture
-//	case err != nil:                 // see below
-//	case record.Decision.Accepted(): // ACCEPTED or APPROVED
-//	default:                         // DECLINED, REVIEW, or a word of the future
+//	case errors.Is(err, faceki.ErrRetakeSelfie): // ask for another picture
+//	case err != nil:                             // see below
+//	case record.Decision.Accepted():             // ACCEPTED or APPROVED
+//	default:                                     // DECLINED, REVIEW, or a word of the future
 //	}
 //
 // # Concurrency
@@ -55,11 +55,12 @@
 //     both in package webhook, over https. That keeps strangers out and proves
 //     nothing about the content.
 //   - Take the event for a hint, and read the record: [Client.Confirm], or
-//     [Client.OnConfirmed] as the handler.
-//   - Deduplicate by the body, as webhook.NewHandler does by default. A status
-//     that changes away and back sends the same body twice, and within the
-//     handler's memory the second is dropped: what counts is the record, not
-//     the number of events.
+//     [Client.OnConfirmed] as the handler. Where the address leaks, strangers
+//     cause no more than about 46 reads a minute.
+//   - Set webhook.HandlerConfig.Key to [EventKey]. A status that changes away
+//     and back sends the same body twice. By the body alone, the handler's
+//     default, the second would be dropped for three days, and with it the
+//     decision that counts.
 //   - Read records of open verifications from time to time: whether FACEKI
 //     sends a failed delivery again is not documented.
 //

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 
 	"github.com/kyckit/kyckit"
+	"github.com/kyckit/kyckit/internal/lenient"
 )
 
 // DocumentData is what was read from one document, as text. Dates are not
@@ -81,10 +82,10 @@ func (c *DocumentConfidence) readRaw(raw json.RawMessage) {
 	}
 	for key, value := range keys {
 		if key == "reference" {
-			c.Reference = text(value)
+			c.Reference = lenient.Text(value)
 			continue
 		}
-		if f, ok := decimal(value); ok {
+		if f, ok := lenient.Float(value); ok {
 			if c.Fields == nil {
 				c.Fields = make(map[string]float64, len(keys))
 			}

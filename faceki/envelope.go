@@ -3,11 +3,10 @@ package faceki
 import (
 	"bytes"
 	"encoding/json"
-	"math"
 	"strconv"
-	"strings"
 
 	"github.com/kyckit/kyckit"
+	"github.com/kyckit/kyckit/internal/lenient"
 	"github.com/kyckit/kyckit/internal/transport"
 )
 
@@ -47,9 +46,9 @@ func parseEnvelope(body []byte) (envelope, bool) {
 		return envelope{}, false
 	}
 
-	e := envelope{success: !isC && !isD, message: text(keys["message"]), url: keys["url"]}
+	e := envelope{success: !isC && !isD, message: lenient.Text(keys["message"]), url: keys["url"]}
 	for _, key := range []string{"code", "responseCode", "statusCode"} {
-		n, ok := number(keys[key])
+		n, ok := lenient.Int(keys[key])
 		if ok && n != codeSuccess && n != codeOK && !e.hasCode {
 			e.code, e.hasCode = n, true
 		}
@@ -100,7 +99,7 @@ func firstMessage(errs json.RawMessage) string {
 	if json.Unmarshal(errs, &list) != nil || len(list) == 0 {
 		return ""
 	}
-	return text(list[0].Message)
+	return lenient.Text(list[0].Message)
 }
 
 // explanation is the part of a failing envelope that an error keeps.
@@ -140,38 +139,3 @@ func (e envelope) failure() (reason string, kind error) {
 }
 
 func isLiteral(raw json.RawMessage, want string) bool { return string(bytes.TrimSpace(raw)) == want }
-
-// number reads a whole number that may come as a string.
-func number(raw json.RawMessage) (int64, bool) {
-	s := strings.TrimSpace(text(raw))
-	if n, err := strconv.ParseInt(s, 10, 64); err == nil {
-		return n, true
-	}
-	// 200.0 and 2e2 are the same number.
-	f, ok := decimal(raw)
-	if !ok || f > 1<<53 || f < -(1<<53) || f != math.Trunc(f) {
-		return 0, false
-	}
-	return int64(f), true
-}
-
-// text reads a scalar as a string: FACEKI sends numbers as strings and strings
-// as numbers. Null, objects and arrays are "".
-func text(raw json.RawMessage) string {
-	raw = bytes.TrimSpace(raw)
-	if len(raw) == 0 {
-		return ""
-	}
-	switch raw[0] {
-	case '"':
-		var s string
-		if json.Unmarshal(raw, &s) != nil {
-			return ""
-		}
-		return s
-	case '{', '[', 'n':
-		return ""
-	default:
-		return string(raw)
-	}
-}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 
 	"github.com/kyckit/kyckit"
+	"github.com/kyckit/kyckit/internal/lenient"
 	"github.com/kyckit/kyckit/webhook"
 )
 
@@ -30,8 +31,7 @@ type Event struct {
 	// RequestID is FACEKI's id of the verification; never empty.
 	RequestID string `json:"requestId"`
 	FullName  string `json:"fullName"`
-	// Status is what the sender claims; never empty. See Decision.Outcome for
-	// the form without the difference between ACCEPTED and APPROVED.
+	// Status is what the sender claims; never empty.
 	Status Decision `json:"status"`
 	// Record is the record that came along, nil if none did. In workflows that
 	// store no data it may be the only copy.
@@ -46,11 +46,11 @@ type Event struct {
 const maxEvent = 4 << 20
 
 // ParseEvent reads a webhook body, of either type. requestId and status are
-// required and must be texts; kycData may be absent, null, empty or an array of
+// required and must be texts, requestId of up to 256 bytes; kycData may be absent, null, empty or an array of
 // one; unknown fields are ignored. A body that two readers could understand
 // differently, such as one with a key twice, is refused, and so is one over
 // 4 MiB or with a record of another verification. The error is a *kyckit.Error
-// of kind ErrDecode that is webhook.ErrMalformed too.
+// of the kinds ErrInvalid, ErrDecode and webhook.ErrMalformed.
 //
 // ParseEvent believes everything: authenticate the delivery first, and confirm
 // the event afterwards.
@@ -70,21 +70,21 @@ func ParseEvent(body []byte) (Event, error) {
 	}
 	id, _ := in.RequestID.(string)
 	status, _ := in.Status.(string)
-	if id == "" || status == "" {
+	if id == "" || status == "" || !sendableField(id) {
 		return Event{}, eventError("requestId or status is missing or no text")
 	}
 	e := Event{
 		Type:            EventVerified,
 		RequestID:       id,
-		FullName:        text(in.FullName),
+		FullName:        lenient.Text(in.FullName),
 		Status:          Decision(status),
-		ModifiedByEmail: text(in.ModifiedByEmail),
+		ModifiedByEmail: lenient.Text(in.ModifiedByEmail),
 		Raw:             bytes.Clone(body),
 	}
-	if len(in.ModifiedByEmail) > 0 && !isLiteral(in.ModifiedByEmail, "null") {
+	if !lenient.IsNull(in.ModifiedByEmail) {
 		e.Type = EventStatusChanged
 	}
-	if len(in.KYCData) > 0 && !isLiteral(in.KYCData, "null") {
+	if !lenient.IsNull(in.KYCData) {
 		if countItems(in.KYCData) > 1 {
 			return Event{}, eventError("kycData is not one record")
 		}
@@ -103,5 +103,5 @@ func ParseEvent(body []byte) (Event, error) {
 }
 
 func eventError(reason string) *kyckit.Error {
-	return &kyckit.Error{Provider: provider, Op: "event", Kind: kyckit.ErrDecode, Reason: reason, Err: webhook.ErrMalformed}
+	return &kyckit.Error{Provider: provider, Op: "event", Kind: kyckit.ErrInvalid, Reason: reason, Err: webhook.ErrMalformed}
 }

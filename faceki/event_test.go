@@ -29,13 +29,13 @@ func TestParseEvent(t *testing.T) {
 	e, err = faceki.ParseEvent(sample(t, "webhook_kyc_completed_empty_kycdata.json"))
 	require.NoError(t, err)
 	require.Equal(t, faceki.EventVerified, e.Type)
-	require.Equal(t, faceki.OutcomePendingReview, e.Status.Outcome())
+	require.Equal(t, faceki.DecisionReview, e.Status)
 	require.Nil(t, e.Record)
 
 	e, err = faceki.ParseEvent(sample(t, "webhook_portal_update.json"))
 	require.NoError(t, err)
 	require.Equal(t, faceki.EventStatusChanged, e.Type)
-	require.Equal(t, faceki.OutcomeApproved, e.Status.Outcome())
+	require.True(t, e.Status.Accepted())
 	require.Equal(t, "desk@portal.test", e.ModifiedByEmail)
 }
 
@@ -52,7 +52,7 @@ func TestParseEventVariants(t *testing.T) {
 			e, err := faceki.ParseEvent([]byte(body))
 			require.NoError(t, err)
 			require.Equal(t, faceki.Decision("X"), e.Status)
-			require.Equal(t, faceki.OutcomeUnknown, e.Status.Outcome())
+			require.False(t, e.Status.Accepted())
 			require.Equal(t, faceki.EventVerified, e.Type)
 			require.Equal(t, body, string(e.Raw))
 		})
@@ -78,6 +78,7 @@ func TestParseEventVariants(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			_, err := faceki.ParseEvent([]byte(body))
 			require.ErrorIs(t, err, kyckit.ErrDecode)
+			require.ErrorIs(t, err, kyckit.ErrInvalid)
 			require.ErrorIs(t, err, webhook.ErrMalformed)
 		})
 	}
@@ -92,7 +93,7 @@ func handlerOf(t *testing.T, handle func(context.Context, *webhook.Delivery) err
 		Prefix: "/faceki/", Tokens: []kyckit.Secret{kyckit.NewSecret(secretPath)},
 	})
 	require.NoError(t, err)
-	handler, err := webhook.NewHandler(webhook.HandlerConfig{Authenticate: guard, Handle: handle})
+	handler, err := webhook.NewHandler(webhook.HandlerConfig{Authenticate: guard, Key: faceki.EventKey, Handle: handle})
 	require.NoError(t, err)
 	server := httptest.NewServer(handler)
 	t.Cleanup(server.Close)

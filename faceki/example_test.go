@@ -32,7 +32,7 @@ func Example() {
 		}},
 	})
 	switch {
-	case faceki.IsRetakeSelfie(err):
+	case errors.Is(err, faceki.ErrRetakeSelfie):
 		fmt.Println("please take another picture")
 	case err != nil:
 		fmt.Println(err)
@@ -101,8 +101,9 @@ func ExampleClient_OnConfirmed() {
 	}
 	handler, err := webhook.NewHandler(webhook.HandlerConfig{
 		Authenticate: guard,
+		Key:          faceki.EventKey,
 		Handle: client.OnConfirmed(func(_ context.Context, e faceki.Event, r *faceki.Record) error {
-			fmt.Println(e.Type, r.Decision.Outcome())
+			fmt.Println(e.Type, r.Decision)
 			return nil
 		}),
 	})
@@ -116,6 +117,6 @@ func ExampleClient_OnConfirmed() {
 	status, err := fake.Deliver(context.Background(), server.URL+"/webhooks/faceki/made-with-crypto-rand", fake.Completed(requestID))
 	fmt.Println(status, err)
 	// Output:
-	// verified approved
+	// verified ACCEPTED
 	// 200 <nil>
 }

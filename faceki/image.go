@@ -2,11 +2,10 @@ package faceki
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"io"
-	"path"
-	"strings"
 
 	"github.com/kyckit/kyckit"
 	"github.com/kyckit/kyckit/internal/upload"
@@ -73,14 +72,14 @@ func (c *Client) addImage(form *upload.Form, done <-chan struct{}, op string, p 
 	}
 	s, err := form.Source(p.field, p.image.Reader)
 	if err != nil {
-		return unreadable(op, err, "")
+		return beforeSending(op, err)
 	}
 	if s.Max = c.maxImage; s.Size > s.Max {
 		return imageError(op, p.field, tooLarge, ErrImageTooLarge)
 	}
 	head, err := s.Peek(len(pngMagic), done)
 	if err != nil {
-		return unreadable(op, err, "")
+		return beforeSending(op, err)
 	}
 	var contentType, ext string
 	switch {
@@ -95,46 +94,33 @@ func (c *Client) addImage(form *upload.Form, done <-chan struct{}, op string, p 
 	}
 	if c.buffer && !s.Repeatable() {
 		if err := s.Hold(done); err != nil {
-			return unreadable(op, err, "")
+			return beforeSending(op, err)
 		}
 	}
-	form.File(s, fileName(p.image.Name, p.field)+ext, contentType)
+	name, _ := upload.CleanName(p.image.Name)
+	form.File(s, cmp.Or(name, p.field)+ext, contentType)
 	return nil
 }
 
 const tooLarge = "is larger than MaxImageBytes"
 
-// unreadable is the error of an image whose reader failed; err is returned as
-// it is if it is about something else.
-func unreadable(op string, err error, effect string) error {
-	var failed *upload.ReaderError
+// unreadable is the error of an image whose reader failed.
+func unreadable(op string, failed *upload.ReaderError, effect string) *kyckit.Error {
 	switch {
-	case !errors.As(err, &failed):
-		return err
-	case errors.Is(err, upload.ErrLimit):
+	case errors.Is(failed, upload.ErrLimit):
 		return imageError(op, failed.Field, tooLarge+effect, ErrImageTooLarge)
-	case errors.Is(err, upload.ErrLong):
+	case errors.Is(failed, upload.ErrLong):
 		return imageError(op, failed.Field, "grew while it was read"+effect, ErrImage)
 	default:
 		return imageError(op, failed.Field, "cannot be read to its end"+effect, ErrImage, failed)
 	}
 }
 
-// maxFileName bounds the name that is sent.
-const maxFileName = 64
-
-// fileName makes a name without extension that is safe in a header.
-func fileName(name, field string) string {
-	name = path.Base(strings.ReplaceAll(name, `\`, "/"))
-	name = strings.TrimSuffix(name, path.Ext(name))
-	name = strings.Map(func(r rune) rune {
-		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '.' || r == '_' || r == '-' {
-			return r
-		}
-		return -1
-	}, name)
-	if name = strings.Trim(name, "."); name == "" {
-		return field
+// beforeSending is unreadable for an error that may be about something else.
+func beforeSending(op string, err error) error {
+	var failed *upload.ReaderError
+	if errors.As(err, &failed) {
+		return unreadable(op, failed, "")
 	}
-	return name[:min(len(name), maxFileName)]
+	return err
 }

@@ -3,19 +3,20 @@ package faceki
 import (
 	"bytes"
 	"encoding/json"
-	"math"
 	"reflect"
-	"strconv"
 	"strings"
 	"time"
+
+	"github.com/kyckit/kyckit/internal/lenient"
 )
 
 // rawReader is a type with its own way of reading a raw value.
 type rawReader interface{ readRaw(raw json.RawMessage) }
 
 // decodeLenient fills the struct that v points to from a JSON object. Every
-// field is optional and nullable, and numbers, strings and bools stand in for
-// each other, because FACEKI's sources disagree on types and its records grow.
+// field is optional and nullable, and strings stand in for numbers and bools and
+// numbers for strings, because FACEKI's sources disagree on types and its
+// records grow.
 // A value that does not fit, or an array that is far too long, leaves its field
 // empty; it is never lost, since the types keep their raw JSON. Keys compare
 // exactly. False means that data is no object, or one in which a key occurs
@@ -40,7 +41,7 @@ func decodeObject(data []byte, dst reflect.Value) bool {
 }
 
 func decodeValue(raw json.RawMessage, dst reflect.Value) {
-	if isLiteral(raw, "null") {
+	if lenient.IsNull(raw) {
 		return
 	}
 	switch p := dst.Addr().Interface().(type) {
@@ -51,32 +52,28 @@ func decodeValue(raw json.RawMessage, dst reflect.Value) {
 		*p = bytes.Clone(raw)
 		return
 	case *time.Time:
-		// Another notation leaves the zero time.
-		*p, _ = time.Parse(time.RFC3339Nano, text(raw))
+		*p = lenient.Time(raw) // zero in another notation
 		return
 	case **bool:
-		switch text(raw) {
-		case "true":
-			*p = ptr(true)
-		case "false":
-			*p = ptr(false)
+		if b, ok := lenient.Bool(raw); ok {
+			*p = &b
 		}
 		return
 	case **int:
-		if n, ok := number(raw); ok {
+		if n, ok := lenient.Int(raw); ok {
 			i := int(n)
 			*p = &i
 		}
 		return
 	case **float64:
-		if f, ok := decimal(raw); ok {
+		if f, ok := lenient.Float(raw); ok {
 			*p = &f
 		}
 		return
 	}
 	switch dst.Kind() { //nolint:exhaustive // the kinds that this package's types have
 	case reflect.String:
-		dst.SetString(text(raw))
+		dst.SetString(lenient.Text(raw))
 	case reflect.Struct:
 		decodeObject(raw, dst)
 	case reflect.Pointer:
@@ -134,11 +131,3 @@ func countItems(raw json.RawMessage) int {
 	}
 	return n
 }
-
-// decimal reads a finite number that may come as a string.
-func decimal(raw json.RawMessage) (float64, bool) {
-	f, err := strconv.ParseFloat(strings.TrimSpace(text(raw)), 64)
-	return f, err == nil && !math.IsInf(f, 0) && !math.IsNaN(f)
-}
-
-func ptr[T any](v T) *T { return &v }

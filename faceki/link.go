@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/kyckit/kyckit"
+	"github.com/kyckit/kyckit/internal/lenient"
 	"github.com/kyckit/kyckit/internal/transport"
 )
 
@@ -50,6 +51,9 @@ type Link struct {
 // none was made; [ErrLink] and [ErrConfiguration] say more.
 func (c *Client) CreateLink(ctx context.Context, params LinkParams) (*Link, error) {
 	const op = "create link"
+	if err := c.made(op); err != nil {
+		return nil, err
+	}
 	fields, err := params.fields(op)
 	if err != nil {
 		return nil, err
@@ -66,7 +70,7 @@ func (c *Client) CreateLink(ctx context.Context, params LinkParams) (*Link, erro
 	if json.Unmarshal(a.envelope.payload, &id) != nil || id == "" {
 		return nil, a.fail("data is not the id of a link")
 	}
-	return &Link{ID: id, URL: text(a.envelope.url), Raw: bytes.Clone(a.Body)}, nil
+	return &Link{ID: id, URL: lenient.String(a.envelope.url), Raw: bytes.Clone(a.Body)}, nil
 }
 
 func (p LinkParams) fields(op string) (map[string]any, error) {

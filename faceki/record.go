@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/kyckit/kyckit"
+	"github.com/kyckit/kyckit/internal/lenient"
 )
 
 // Record is a verification as FACEKI stores it. Every field is optional:
@@ -64,8 +65,8 @@ type Record struct {
 func (r Record) Codes() []string {
 	var codes []string
 	for _, raw := range r.ErrorCodes {
-		if _, ok := number(raw); ok {
-			codes = append(codes, text(raw))
+		if _, ok := lenient.Int(raw); ok {
+			codes = append(codes, lenient.Text(raw))
 		}
 	}
 	return codes

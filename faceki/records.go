@@ -36,12 +36,36 @@ func (f RecordFilter) query() url.Values {
 	return q
 }
 
+// foreign reports that a record names none of what was asked for and something
+// else instead. A record that does not name what was asked for, or of a filter
+// with several fields names one of them, is not.
+func (f RecordFilter) foreign(r *Record) bool {
+	other := false
+	for _, c := range []struct{ asked, named string }{
+		{f.RequestID, r.RequestID}, {f.FaceID, r.FaceID}, {f.Link, r.Link}, {f.RecordIdentifier, r.RecordIdentifier},
+	} {
+		switch {
+		case c.asked == "" || c.named == "":
+		case c.asked == c.named:
+			return false
+		default:
+			other = true
+		}
+	}
+	return other
+}
+
 // Records returns the verifications that match the filter, in FACEKI's order.
 // No match is an error of kind kyckit.ErrNotFound, whether FACEKI says so by
-// its code 8013 or by an empty list. It is retried on transient failures. No
-// paging is documented.
+// its code 8013 or by an empty list. A record that names another verification,
+// face, link or identifier than the one asked for is an error of kind
+// kyckit.ErrDecode: somebody else's record is never handed out. It is retried on
+// transient failures. No paging is documented.
 func (c *Client) Records(ctx context.Context, filter RecordFilter) ([]Record, error) {
 	const op = "records"
+	if err := c.made(op); err != nil {
+		return nil, err
+	}
 	q := filter.query()
 	if len(q) == 0 {
 		return nil, transport.InputError(provider, op, "the filter is empty")
@@ -58,6 +82,11 @@ func (c *Client) Records(ctx context.Context, filter RecordFilter) ([]Record, er
 		return nil, a.fail("result is not a list of records")
 	case len(records) == 0:
 		return nil, a.Fail(kyckit.ErrNotFound, "no record matches", transport.Explanation{})
+	}
+	for i := range records {
+		if filter.foreign(&records[i]) {
+			return nil, a.fail(notAskedReason)
+		}
 	}
 	return records, nil
 }
@@ -81,20 +110,26 @@ func (c *Client) record(ctx context.Context, filter RecordFilter) (*Record, erro
 		}
 	}
 	if newest == nil {
-		return nil, &kyckit.Error{
-			Provider: provider, Op: "records", Kind: kyckit.ErrDecode,
-			StatusCode: http.StatusOK, Reason: "the records are not those that were asked for",
-		}
+		return nil, notAsked()
 	}
 	return newest, nil
 }
 
+const notAskedReason = "the records are not those that were asked for"
+
+func notAsked() error {
+	return &kyckit.Error{Provider: provider, Op: "records", Kind: kyckit.ErrDecode, StatusCode: http.StatusOK, Reason: notAskedReason}
+}
+
 // SearchByFace returns the verifications of the person on the selfie, none if
-// there are none. It is a paid add-on and so is never repeated, but for once
+// there are none. Nothing in the answer can be compared with a picture. The call is a paid add-on and so is never repeated, but for once
 // after a refused token; an error of kind ErrOutcomeUnknown means that it may
 // have been charged. The image is streamed as in [Client.Verify].
 func (c *Client) SearchByFace(ctx context.Context, selfie Image) ([]Record, error) {
 	const op = "search by face"
+	if err := c.made(op); err != nil {
+		return nil, err
+	}
 	if err := ctx.Err(); err != nil {
 		return nil, contextError(op, err)
 	}

@@ -114,7 +114,7 @@ func TestSearchByFace(t *testing.T) {
 
 	fake.Fail(facekitest.OpSearch, 1, facekitest.Refusal(8006))
 	_, err = client.SearchByFace(ctx, png(5000))
-	require.True(t, faceki.IsRetakeSelfie(err))
+	require.ErrorIs(t, err, faceki.ErrRetakeSelfie)
 
 	_, err = client.SearchByFace(ctx, faceki.Image{Reader: strings.NewReader("no image")})
 	require.ErrorIs(t, err, faceki.ErrImage)

@@ -23,18 +23,14 @@ type VerifyParams struct {
 	// RecordIdentifier is the caller's id of the verification, by which
 	// [Client.Records] finds it, and the only way to learn the outcome of a
 	// call that was cut off. Empty means a random one; to survive a crash of
-	// your own process as well, make one with [NewRecordIdentifier] and store
-	// it before the call. Up to 256 bytes without control characters. Use each
-	// for one verification only.
+	// your own process as well, make one with crypto/rand.Text and store it
+	// before the call. Up to 256 bytes without control characters. Use each for
+	// one verification only.
 	RecordIdentifier string
 }
 
 // maxDocuments is how many the endpoint has fields for.
 const maxDocuments = 3
-
-// NewRecordIdentifier returns a new random identifier for
-// VerifyParams.RecordIdentifier.
-func NewRecordIdentifier() string { return rand.Text() }
 
 // Verify sends a selfie and documents and returns the verdict. The record that
 // comes back is usually partial: RecordIdentifier is always set, RequestID and
@@ -48,7 +44,8 @@ func NewRecordIdentifier() string { return rand.Text() }
 // Verify costs credit and is never repeated, but for once after a refused
 // token, when nothing was verified. An error of kind ErrOutcomeUnknown means
 // that the verification may have run: look it up by the RecordIdentifier of
-// the [*VerifyError] in the chain of every error. ErrNotFound then may mean that
+// the [*VerifyError] in the chain of every error. So does an answer that is the
+// record of another identifier. ErrNotFound then may mean that
 // it is still running, or that the workflow stores no data: look again for some
 // minutes before you verify anew. [ErrRetakeSelfie],
 // [ErrDocument], [ErrVerificationFailed], [ErrBilling] and [ErrConfiguration]
@@ -57,7 +54,7 @@ func NewRecordIdentifier() string { return rand.Text() }
 func (c *Client) Verify(ctx context.Context, params VerifyParams) (*Record, error) {
 	id := params.RecordIdentifier
 	if id == "" {
-		id = NewRecordIdentifier()
+		id = rand.Text()
 	}
 	record, err := c.verify(ctx, params, id)
 	if err != nil {
@@ -69,6 +66,9 @@ func (c *Client) Verify(ctx context.Context, params VerifyParams) (*Record, erro
 
 func (c *Client) verify(ctx context.Context, params VerifyParams, id string) (*Record, error) {
 	const op = "verify"
+	if err := c.made(op); err != nil {
+		return nil, err
+	}
 	if err := ctx.Err(); err != nil {
 		return nil, contextError(op, err)
 	}
@@ -93,27 +93,31 @@ func (c *Client) verify(ctx context.Context, params VerifyParams, id string) (*R
 	// What result holds is not documented. Something that is no record means
 	// that nothing was told, which is not a yes.
 	records, _ := a.envelope.records()
-	record, ok := own(records, id)
-	if !ok {
-		return nil, a.fail("the answer holds several records and none is this one")
+	record, reason := own(records, id)
+	if reason != "" {
+		return nil, a.fail(reason)
 	}
 	return &record, nil
 }
 
-// own picks the record of a verification out of an answer.
-func own(records []Record, id string) (Record, bool) {
+// own picks the record of a verification out of an answer, and says why it
+// cannot. A record without an identifier is believed when it is the only one;
+// one with another identifier is somebody else's.
+func own(records []Record, id string) (_ Record, reason string) {
 	for _, r := range records {
 		if r.RecordIdentifier == id {
-			return r, true
+			return r, ""
 		}
 	}
-	switch len(records) {
-	case 0:
-		return Record{}, true
-	case 1:
-		return records[0], true
+	switch {
+	case len(records) == 0:
+		return Record{}, ""
+	case len(records) > 1:
+		return Record{}, "the answer holds several records and none is this one"
+	case records[0].RecordIdentifier != "":
+		return Record{}, "the answer is the record of another verification"
 	default:
-		return Record{}, false
+		return records[0], ""
 	}
 }
 
@@ -148,11 +152,12 @@ func (c *Client) VerifyAndFetch(ctx context.Context, params VerifyParams) (*Reco
 		filter = RecordFilter{RecordIdentifier: partial.RecordIdentifier}
 	}
 	full, err := c.record(ctx, filter)
+	if err == nil && full.RecordIdentifier != "" && full.RecordIdentifier != partial.RecordIdentifier {
+		err = notAsked()
+	}
 	if err != nil {
 		return partial, verifyError(err, partial.RecordIdentifier)
 	}
-	if full.RecordIdentifier == "" {
-		full.RecordIdentifier = partial.RecordIdentifier
-	}
+	full.RecordIdentifier = partial.RecordIdentifier
 	return full, nil
 }

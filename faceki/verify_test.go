@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"testing/iotest"
 	"testing/synctest"
@@ -241,4 +242,63 @@ func TestVerifyTimeout(t *testing.T) {
 		_, err = client.SearchByFace(ctx, jpeg(100))
 		require.ErrorIs(t, err, context.Canceled)
 	})
+}
+
+// A lone record with the identifier of somebody else is not ours, and nothing
+// of it is handed out or followed.
+func TestSomebodyElsesRecordIsNotTaken(t *testing.T) {
+	ctx := context.Background()
+	fake, client := newFake(t)
+	stranger := fake.AddRecord(map[string]any{"record_identifier": "stranger", "decision": "ACCEPTED"})
+	lone := func(fields string) kyctest.Fault {
+		return answer([]byte(`{"status":true,"code":200,"message":"OK","result":` + fields + `}`))
+	}
+	theirs := `{"requestId":"` + stranger + `","record_identifier":"stranger","decision":"ACCEPTED"}`
+	for _, result := range []string{theirs, "[" + theirs + "]"} {
+		fake.Fail(facekitest.OpVerify, 1, lone(result))
+		record, err := client.Verify(ctx, params())
+		require.ErrorIs(t, err, kyckit.ErrDecode, result)
+		require.ErrorIs(t, err, kyckit.ErrOutcomeUnknown, "ours may have run")
+		require.Nil(t, record)
+
+		fake.Fail(facekitest.OpVerify, 1, lone(result))
+		record, err = client.VerifyAndFetch(ctx, params())
+		require.ErrorIs(t, err, kyckit.ErrOutcomeUnknown, result)
+		require.Nil(t, record)
+		require.Zero(t, fake.Count(facekitest.OpRecords), "the stranger's requestId is not followed")
+	}
+
+	// An answer that names a request alone leads to the stranger's record.
+	fake.Fail(facekitest.OpVerify, 1, lone(`{"requestId":"`+stranger+`","decision":"DECLINED"}`))
+	record, err := client.VerifyAndFetch(ctx, params())
+	require.ErrorIs(t, err, kyckit.ErrDecode)
+	require.NotErrorIs(t, err, kyckit.ErrOutcomeUnknown)
+	require.Equal(t, faceki.DecisionDeclined, record.Decision, "what the verification itself gave is kept")
+	require.NotEqual(t, "stranger", record.RecordIdentifier)
+}
+
+// A server that ignores the filter hands out nobody's record.
+func TestRecordsAreThoseAskedFor(t *testing.T) {
+	ctx := context.Background()
+	fake, client := newFake(t)
+	const record = `{"requestId":"r-1","link":"l-1","face_id":"f-1","record_identifier":"order-1","decision":"ACCEPTED"}`
+	list := func(records ...string) kyctest.Fault {
+		return answer([]byte(`{"status":true,"code":200,"result":[` + strings.Join(records, ",") + `]}`))
+	}
+	for _, filter := range []faceki.RecordFilter{
+		{RequestID: "r-2"}, {Link: "l-2"}, {FaceID: "f-2"}, {RecordIdentifier: "order-2"}, {RequestID: "r-2", Link: "l-2"},
+	} {
+		for _, f := range []kyctest.Fault{list(record), list(`{"decision":"DECLINED"}`, record)} {
+			fake.Fail(facekitest.OpRecords, 1, f)
+			records, err := client.Records(ctx, filter)
+			require.ErrorIs(t, err, kyckit.ErrDecode)
+			require.Empty(t, records)
+		}
+	}
+	for _, filter := range []faceki.RecordFilter{{RequestID: "r-1"}, {RequestID: "r-1", Link: "l-2"}} {
+		fake.Fail(facekitest.OpRecords, 1, list(record, `{"decision":"DECLINED"}`))
+		records, err := client.Records(ctx, filter)
+		require.NoError(t, err)
+		require.Len(t, records, 2)
+	}
 }

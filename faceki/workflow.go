@@ -90,9 +90,13 @@ func (w *WorkflowRules) UnmarshalJSON(data []byte) error {
 
 // WorkflowRules reads the rules of a workflow. FACEKI does not document this
 // call; its own mobile SDKs make it, so it may change without notice. It is
-// retried on transient failures.
+// retried on transient failures. The WorkflowID of the answer is not compared:
+// rules are nobody's data.
 func (c *Client) WorkflowRules(ctx context.Context, workflowID string) (*WorkflowRules, error) {
 	const op = "workflow rules"
+	if err := c.made(op); err != nil {
+		return nil, err
+	}
 	if workflowID == "" {
 		return nil, transport.InputError(provider, op, "the workflow id is required")
 	}

@@ -123,7 +123,9 @@ func (c *Client) call(ctx context.Context, r Request) (*transport.Response, erro
 		err = withFields(err)
 	}
 	if form != nil {
-		err = finish(call.Op, form, err)
+		err = form.Verdict(ctx, readGrace, err, func(failed *upload.ReaderError) *kyckit.Error {
+			return unreadableFile(call.Op, failed)
+		})
 	}
 	if err == nil && bytes.HasPrefix(bytes.TrimSpace(resp.Body), []byte("<")) {
 		// A portal or a proxy answered: nothing says that the API was reached.

@@ -20,7 +20,9 @@ type File struct {
 	kyckit.Redacted
 	// Field is the name of the file's form field. Empty means "file".
 	Field string
-	// Name is the file name that the provider sees. Required.
+	// Name is the file name that the provider sees. Directories and characters
+	// outside a-z, A-Z, 0-9, ".", "_" and "-" are dropped; where nothing is left
+	// of it, "file" stands in. Required.
 	Name string
 	// ContentType is the file's media type. Empty means
 	// "application/octet-stream".
@@ -72,7 +74,8 @@ func newForm(op string, f *File) (*upload.Form, error) {
 	if source.Size = f.Size; f.Size == 0 {
 		source.Size = -1
 	}
-	form.File(source, f.Name, cmp.Or(f.ContentType, "application/octet-stream"))
+	name, ext := upload.CleanName(f.Name)
+	form.File(source, cmp.Or(name, "file")+ext, cmp.Or(f.ContentType, "application/octet-stream"))
 	return form, nil
 }
 
@@ -80,22 +83,7 @@ func newForm(op string, f *File) (*upload.Form, error) {
 // call. Readers of memory and of files need microseconds.
 const readGrace = 100 * time.Millisecond
 
-// finish ends an upload. Where its reader broke it off, that replaces the
-// error: the form was incomplete, so there was nothing for the provider to
-// accept.
-func finish(op string, form *upload.Form, err error) error {
-	failed := form.Finish(readGrace)
-	var e *kyckit.Error
-	if failed == nil || err == nil || errors.As(err, &e) && e.StatusCode != 0 {
-		return err
-	}
-	broken := unreadableFile(op, failed)
-	if e != nil {
-		broken.Attempts = e.Attempts
-	}
-	return broken
-}
-
+// unreadableFile is the error of a file whose reader broke the upload off.
 func unreadableFile(op string, cause error) *kyckit.Error {
 	reason := "the file cannot be read to its end"
 	switch {

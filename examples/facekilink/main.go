@@ -112,6 +112,7 @@ func listen(ctx context.Context, client *faceki.Client, confirmed chan<- *faceki
 	}
 	handler, err := webhook.NewHandler(webhook.HandlerConfig{
 		Authenticate: guard,
+		Key:          faceki.EventKey, // a status that comes back is no duplicate
 		Handle: client.OnConfirmed(func(ctx context.Context, _ faceki.Event, r *faceki.Record) error {
 			select {
 			case confirmed <- r:
@@ -162,14 +163,14 @@ func decide(
 			say("It is about another link.")
 			continue
 		}
-		switch record.Decision.Outcome() {
-		case faceki.OutcomeApproved:
+		switch {
+		case record.Decision.Accepted():
 			say("Verified: %s, document …%s, decision %s.", mask(first(record).FullName), tail(first(record).DocumentNumber), record.Decision)
 			return nil
-		case faceki.OutcomeDeclined:
+		case record.Decision == faceki.DecisionDeclined:
 			say("Not verified: decision %s.", record.Decision)
 			return nil
-		case faceki.OutcomePendingReview:
+		case record.Decision == faceki.DecisionReview:
 			say("Somebody has to look at it: decision %s.", record.Decision)
 		default:
 			say("A decision that this version does not know: not verified.")

@@ -3,6 +3,7 @@ package facekitest_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"mime/multipart"
@@ -39,7 +40,7 @@ func Example() {
 			Selfie:     faceki.Image{Reader: bytes.NewReader(facekitest.JPEG(100))},
 			Documents:  []faceki.Document{{Front: faceki.Image{Reader: bytes.NewReader(facekitest.PNG(100))}}},
 		})
-		if faceki.IsRetakeSelfie(err) {
+		if errors.Is(err, faceki.ErrRetakeSelfie) {
 			fmt.Println("again, please")
 			continue
 		}

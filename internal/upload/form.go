@@ -2,6 +2,7 @@ package upload
 
 import (
 	"bytes"
+	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/kyckit/kyckit"
 	"github.com/kyckit/kyckit/internal/transport"
 )
 
@@ -124,6 +126,26 @@ func (f *Form) Finish(grace time.Duration) *ReaderError {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.failure
+}
+
+// Verdict ends the use of the readers, as Finish does, after a call that ended
+// in err, and returns the call's error: where a reader broke the body off and no
+// answer came, the one that broken makes of the reader's failure, because half a
+// form is nothing for a provider to accept; else err.
+func (f *Form) Verdict(ctx context.Context, grace time.Duration, err error, broken func(*ReaderError) *kyckit.Error) error {
+	failed := f.Finish(grace)
+	var told *kyckit.Error
+	if failed == nil || err == nil || errors.As(err, &told) && told.StatusCode != 0 {
+		return err
+	}
+	e := broken(failed)
+	if told != nil {
+		e.Attempts = told.Attempts
+	}
+	if ctx.Err() != nil {
+		e.Err = errors.Join(e.Err, ctx.Err())
+	}
+	return e
 }
 
 // errFailed stands for a ReaderError below net/http.
