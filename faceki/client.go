@@ -239,7 +239,7 @@ func (e envelope) records() ([]Record, bool) {
 		}
 		return []Record{one}, true
 	}
-	if n := countItems(raw); n > maxItems && len(raw)/n < minRecord {
+	if n, _ := lenient.Items(raw); n > maxItems && len(raw)/n < minRecord {
 		return nil, false
 	}
 	var list []Record

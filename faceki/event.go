@@ -85,7 +85,7 @@ func ParseEvent(body []byte) (Event, error) {
 		e.Type = EventStatusChanged
 	}
 	if !lenient.IsNull(in.KYCData) {
-		if countItems(in.KYCData) > 1 {
+		if n, _ := lenient.Items(in.KYCData); n > 1 {
 			return Event{}, eventError("kycData is not one record")
 		}
 		records, ok := envelope{payload: in.KYCData}.records()

@@ -92,7 +92,7 @@ const maxItems = 1000
 // decodeSlice reads an array; a single value stands for an array of one. A
 // value that does not fit still takes its place, so that indexes agree.
 func decodeSlice(raw json.RawMessage, dst reflect.Value) {
-	if countItems(raw) > maxItems {
+	if n, _ := lenient.Items(raw); n > maxItems {
 		return
 	}
 	var items []json.RawMessage
@@ -104,30 +104,4 @@ func decodeSlice(raw json.RawMessage, dst reflect.Value) {
 		decodeValue(item, out.Index(i))
 	}
 	dst.Set(out)
-}
-
-// countItems counts the items of a valid JSON array without taking memory for
-// them. Other values count as one.
-func countItems(raw json.RawMessage) int {
-	raw = bytes.TrimSpace(raw)
-	if len(raw) == 0 || raw[0] != '[' {
-		return 1
-	}
-	n, depth, quoted := 1, 0, false
-	for i := 0; i < len(raw); i++ {
-		switch c := raw[i]; {
-		case quoted && c == '\\':
-			i++
-		case c == '"':
-			quoted = !quoted
-		case quoted:
-		case c == '[', c == '{':
-			depth++
-		case c == ']', c == '}':
-			depth--
-		case c == ',' && depth == 1:
-			n++
-		}
-	}
-	return n
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/kyckit/kyckit"
+	"github.com/kyckit/kyckit/internal/lenient"
 	"github.com/kyckit/kyckit/internal/transport"
 )
 
@@ -140,7 +141,7 @@ func parseDetail(body []byte) detail {
 	}
 	switch raw[0] {
 	case '"':
-		s := text(raw)
+		s := lenient.String(raw)
 		return detail{code: code(s), message: s}
 	case '[':
 		return detail{fields: parseFields(raw)}
@@ -150,7 +151,7 @@ func parseDetail(body []byte) detail {
 			Reason json.RawMessage `json:"reason"`
 		}
 		_ = json.Unmarshal(raw, &o)
-		return detail{code: code(text(o.Code)), message: text(o.Reason)}
+		return detail{code: code(lenient.String(o.Code)), message: lenient.String(o.Reason)}
 	}
 	return detail{}
 }
@@ -173,8 +174,8 @@ func parseFields(raw json.RawMessage) []FieldError {
 		_ = json.Unmarshal(item, &in)
 		fields = append(fields, FieldError{
 			Location: parseLocation(in.Loc),
-			Type:     transport.Code(text(in.Type)),
-			message:  text(in.Msg),
+			Type:     transport.Code(lenient.String(in.Type)),
+			message:  lenient.String(in.Msg),
 		})
 	}
 	return fields
@@ -193,22 +194,13 @@ func parseLocation(raw json.RawMessage) []PathElement {
 			location = append(location, PathElement{Index: index})
 			continue
 		}
-		name := transport.Code(text(item))
+		name := transport.Code(lenient.String(item))
 		if name == "" {
 			name = "?"
 		}
 		location = append(location, PathElement{Name: name, Index: -1})
 	}
 	return location
-}
-
-// text returns a JSON string's value, or "" for anything else.
-func text(raw json.RawMessage) string {
-	var s string
-	if json.Unmarshal(raw, &s) != nil {
-		return ""
-	}
-	return s
 }
 
 // code returns s if it is a code as FastAPI-Users writes them: several words of

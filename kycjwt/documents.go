@@ -10,6 +10,7 @@ import (
 	"net/url"
 
 	"github.com/kyckit/kyckit"
+	"github.com/kyckit/kyckit/internal/lenient"
 	"github.com/kyckit/kyckit/internal/transport"
 )
 
@@ -62,7 +63,7 @@ func (d *Document) UnmarshalJSON(b []byte) error {
 	if err := json.Unmarshal(b, &in); err != nil {
 		return err
 	}
-	*d = Document{ID: word(in.ID), OwnerID: cmp.Or(word(in.OwnerID), word(in.Older)), Raw: clone(b)}
+	*d = Document{ID: lenient.Text(in.ID), OwnerID: cmp.Or(lenient.Text(in.OwnerID), lenient.Text(in.Older)), Raw: clone(b)}
 	return nil
 }
 
@@ -114,7 +115,9 @@ func (c *Client) UploadDocument(ctx context.Context, owner Owner, params Documen
 	return c.create(ctx, Request{Path: path, Args: []string{owner.ID}, Body: file, op: op})
 }
 
-// Documents lists the documents of a customer. Errors are those of List.
+// Documents lists the documents of a customer. Errors are those of List. The
+// OwnerID of an item is as it came: the lists' members are not documented, so
+// they are not compared with owner.
 func (c *Client) Documents(ctx context.Context, owner Owner) iter.Seq2[Document, error] {
 	const op = "documents"
 	path, err := documentsPath(op, owner)
@@ -124,14 +127,17 @@ func (c *Client) Documents(ctx context.Context, owner Owner) iter.Seq2[Document,
 	return list[Document](ctx, c, Request{Method: http.MethodGet, Path: path, Args: []string{owner.ID}, op: op})
 }
 
-// Document reads what the provider says about one document.
+// Document reads what the provider says about one document. An answer with the
+// id of another document or owner is kyckit.ErrDecode.
 func (c *Client) Document(ctx context.Context, owner Owner, documentID string) (*Document, error) {
 	const op = "document"
 	path, err := documentsPath(op, owner)
 	if err != nil {
 		return nil, err
 	}
-	return fetch[Document](ctx, c, Request{Path: path + "/{document}", Args: []string{owner.ID, documentID}, op: op})
+	return fetch(ctx, c, Request{Path: path + "/{document}", Args: []string{owner.ID, documentID}, op: op}, func(d *Document) bool {
+		return (d.ID == "" || d.ID == documentID) && (d.OwnerID == "" || d.OwnerID == owner.ID)
+	})
 }
 
 // DocumentLink asks for a temporary address of a document's content.
@@ -141,9 +147,9 @@ func (c *Client) DocumentLink(ctx context.Context, owner Owner, documentID strin
 	if err != nil {
 		return nil, err
 	}
-	raw, err := fetch[json.RawMessage](ctx, c, Request{
+	raw, err := fetch(ctx, c, Request{
 		Path: path + "/{document}/download_link", Args: []string{owner.ID, documentID}, op: op,
-	})
+	}, func(*json.RawMessage) bool { return true }) // nothing in it can be compared
 	if err != nil {
 		return nil, err
 	}
@@ -159,7 +165,7 @@ func documentsPath(op string, owner Owner) (string, error) {
 
 // linkIn finds the one address in an answer; "" when there is none or several.
 func linkIn(raw json.RawMessage) string {
-	if s := text(raw); s != "" {
+	if s := lenient.String(raw); s != "" {
 		return address(s)
 	}
 	var members map[string]json.RawMessage
@@ -168,7 +174,7 @@ func linkIn(raw json.RawMessage) string {
 	}
 	found := ""
 	for _, member := range members {
-		s := address(text(member))
+		s := address(lenient.String(member))
 		if s != "" && found != "" {
 			return ""
 		}

@@ -6,6 +6,8 @@ import (
 	"iter"
 	"net/http"
 	"net/url"
+
+	"github.com/kyckit/kyckit/internal/lenient"
 )
 
 // EntitlementLists is a form of the entitlement list; the provider's pages
@@ -22,7 +24,8 @@ const (
 )
 
 // Entitlement is something a customer can be cleared for, and what it takes.
-// Its fields are documented.
+// Its fields are documented; one that comes in another form is left empty, and
+// Raw has it.
 type Entitlement struct {
 	ID             string                     `json:"id"`
 	Name           string                     `json:"name"`
@@ -45,8 +48,10 @@ type EntitlementQuestionnaire struct {
 // UnmarshalJSON keeps the item as it is beside its fields.
 func (e *Entitlement) UnmarshalJSON(b []byte) error {
 	type plain Entitlement
-	*e = Entitlement{Raw: clone(b)}
-	return json.Unmarshal(b, (*plain)(e))
+	*e = Entitlement{}
+	err := lenient.Object(b, (*plain)(e))
+	e.Raw = clone(b)
+	return err
 }
 
 // Entitlements lists the entitlements for a kind of customer. The form of the
@@ -57,7 +62,7 @@ func (c *Client) Entitlements(ctx context.Context, owner OwnerType) iter.Seq2[En
 	switch {
 	case owner.path() == "":
 		return refuse[Entitlement](invalid(op, "the owner type is not known"))
-	case c.entitlements == EntitlementsByPath:
+	case c != nil && c.entitlements == EntitlementsByPath:
 		r.Path = "/entitlements" + owner.path()
 	default:
 		r.Path, r.Query = "/entitlements", url.Values{"owner_type": {string(owner)}}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 
 	"github.com/kyckit/kyckit"
+	"github.com/kyckit/kyckit/internal/lenient"
 	"github.com/kyckit/kyckit/webhook"
 )
 
@@ -129,14 +130,14 @@ func ParseEvent(body []byte) (Event, error) {
 		return Event{}, malformed("the body is not the documented JSON")
 	}
 	e := Event{
-		NotificationID:       word(in.NotificationID),
-		Type:                 EventType(text(in.Type)),
-		CreatedAt:            word(in.CreatedAt),
-		OwnerID:              word(in.OwnerID),
-		OwnerType:            word(in.OwnerType),
-		ExternalID:           word(in.ExternalID),
-		EntitlementTriggerID: word(in.EntitlementTriggerID),
-		EntitlementID:        word(in.EntitlementID),
+		NotificationID:       lenient.Text(in.NotificationID),
+		Type:                 EventType(lenient.String(in.Type)),
+		CreatedAt:            lenient.Text(in.CreatedAt),
+		OwnerID:              lenient.Text(in.OwnerID),
+		OwnerType:            lenient.Text(in.OwnerType),
+		ExternalID:           lenient.Text(in.ExternalID),
+		EntitlementTriggerID: lenient.Text(in.EntitlementTriggerID),
+		EntitlementID:        lenient.Text(in.EntitlementID),
 	}
 	if e.NotificationID == "" || e.Type == "" {
 		return Event{}, malformed("notification_id and notification_type are required")
@@ -158,18 +159,9 @@ func ParseEvent(body []byte) (Event, error) {
 }
 
 func malformed(reason string) error {
-	e := invalid("parse event", reason)
+	e := invalid("event", reason)
 	e.Err = webhook.ErrMalformed
 	return e
-}
-
-// word returns a text, or a number as it was written; "" for anything else.
-func word(raw json.RawMessage) string {
-	var n json.Number
-	if s := text(raw); s != "" || json.Unmarshal(raw, &n) != nil {
-		return s
-	}
-	return n.String()
 }
 
 // details reads the details of a known type; nil when they have another shape.

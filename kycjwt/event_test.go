@@ -213,6 +213,8 @@ func TestParseEventIsStrictAboutWhatMakesAnEvent(t *testing.T) {
 		_, err := kycjwt.ParseEvent([]byte(body))
 		require.ErrorIs(t, err, kyckit.ErrInvalid, "%q", body)
 		require.ErrorIs(t, err, webhook.ErrMalformed, "%q", body)
+		require.ErrorIs(t, err, kyckit.ErrDecode, "%q", body)
+		assert.Equal(t, "event", asError(t, err).Op)
 		assert.NotEmpty(t, asError(t, err).Reason)
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"strconv"
 
 	"github.com/kyckit/kyckit"
+	"github.com/kyckit/kyckit/internal/lenient"
 	"github.com/kyckit/kyckit/internal/transport"
 )
 
@@ -29,7 +30,8 @@ import (
 // items is required; a bare JSON list counts as the only page. An error ends
 // the iteration and comes with the zero item. Besides the errors of Get there
 // is kyckit.ErrDecode for lists that never end: a page that came before, a
-// page that was not asked for, more than Config.MaxPages pages.
+// page that was not asked for, more than Config.MaxPages pages; and for a page
+// with an array of more than 10,000 items.
 //
 // Each range over the result starts anew. Pages are read one after the other,
 // so items that are added or removed meanwhile may be missed or seen twice.
@@ -108,6 +110,21 @@ type pageWalk struct {
 	seen  map[[sha256.Size]byte]bool
 }
 
+// maxItems is the longest array that is read of an answer, a page's items
+// included. A page has some dozens.
+const maxItems = 10_000
+
+// decode reads an answer that is JSON of the provider's, unless it holds an
+// array so long that it can only be meant to take memory.
+func decode(resp *transport.Response, out any) error {
+	if _, longest := lenient.Items(resp.Body); longest > maxItems {
+		return unreadable(resp, tooLong)
+	}
+	return resp.Decode(out)
+}
+
+const tooLong = "the answer holds an array of more than 10,000 items"
+
 // page reads one page. A non-empty problem means that the list cannot be
 // trusted to end, or is no list.
 func (w *pageWalk) page(body []byte) (items []json.RawMessage, more bool, problem string) {
@@ -117,6 +134,9 @@ func (w *pageWalk) page(body []byte) (items []json.RawMessage, more bool, proble
 		Page  *int              `json:"page"`
 		Size  *int              `json:"size"`
 		Pages *int              `json:"pages"`
+	}
+	if _, longest := lenient.Items(body); longest > maxItems {
+		return nil, false, tooLong
 	}
 	bare := bytes.HasPrefix(bytes.TrimSpace(body), []byte("["))
 	if bare {

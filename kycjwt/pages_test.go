@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"runtime"
 	"strconv"
 	"strings"
 	"testing"
@@ -208,4 +209,35 @@ func TestAnErrorInTheMiddleOfAListComesLast(t *testing.T) {
 	got, err := collect(t, client, nil)
 	require.ErrorIs(t, err, kyckit.ErrForbidden)
 	assert.Equal(t, []int{2, 3}, got)
+}
+
+// 4 MiB of "{}" would become hundreds of megabytes of items.
+func TestAPageOfTooManyItemsTakesNoMemory(t *testing.T) {
+	many := func(item string, n int) string { return "[" + strings.Repeat(item+",", n-1) + item + "]" }
+	const size = 4<<20 - 100
+	for name, body := range map[string]string{
+		"page":       `{"items":` + many(`{}`, size/3) + `}`,
+		"bare":       many(`{}`, size/3),
+		"numbers":    many(`1`, size/2),
+		"inside":     `{"items":[{"x":` + many(`{}`, size/3) + `}]}`,
+		"just above": many(`{}`, 10_001),
+	} {
+		_, client := pages(t, func(int) string { return body })
+		require.NoError(t, client.Get(t.Context(), "/list", nil, nil)) // logs in, grows the buffers of net/http
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		_, err := collect(t, client, nil)
+		runtime.ReadMemStats(&after)
+		require.ErrorIs(t, err, kyckit.ErrDecode, name)
+		assert.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(64<<20), name)
+	}
+	_, client := pages(t, func(int) string { return many(`{"id":1}`, 10_000) })
+	got, err := collect(t, client, nil)
+	require.NoError(t, err)
+	assert.Len(t, got, 10_000)
+
+	fake, client := start(t, kycjwttest.Config{})
+	fake.Fail("questionnaire", 1, kyctest.Fault{Status: 200, Body: `{"id":"q","data":{"questions":` + many(`{}`, size/3) + `}}`})
+	_, err = client.Questionnaire(t.Context(), "q")
+	require.ErrorIs(t, err, kyckit.ErrDecode)
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/kyckit/kyckit"
+	"github.com/kyckit/kyckit/internal/lenient"
 )
 
 // Owner says whose questionnaires or documents are meant. It prints redacted.
@@ -177,12 +178,13 @@ func (c *Created) UnmarshalJSON(b []byte) error {
 		ID json.RawMessage `json:"id"`
 	}
 	_ = json.Unmarshal(b, &in) // any JSON is an answer here
-	*c = Created{ID: text(in.ID), Raw: clone(b)}
+	*c = Created{ID: lenient.String(in.ID), Raw: clone(b)}
 	return nil
 }
 
-// CreatePerson creates a person. The fields are documented, the answer is not.
-// Fields that are missing or malformed are refused before anything is sent.
+// CreatePerson creates a person. The fields are documented, the answer is not,
+// so nothing in it can be compared with them. Fields that are missing or
+// malformed are refused before anything is sent.
 //
 // The call is never repeated: where no usable answer comes back the error is
 // kyckit.ErrOutcomeUnknown, and the person may exist.
@@ -205,22 +207,25 @@ func (c *Client) create(ctx context.Context, r Request) (*Created, error) {
 	if len(resp.Body) == 0 {
 		return created, nil
 	}
-	if err := resp.Decode(created); err != nil {
+	if err := decode(resp, created); err != nil {
 		return nil, err
 	}
 	return created, nil
 }
 
-// fetch reads one thing.
-func fetch[T any](ctx context.Context, c *Client, r Request) (*T, error) {
+// fetch reads one thing, which must be the one asked for.
+func fetch[T any](ctx context.Context, c *Client, r Request, asked func(*T) bool) (*T, error) {
 	r.Method = http.MethodGet
 	resp, err := c.call(ctx, r)
 	if err != nil {
 		return nil, err
 	}
 	out := new(T)
-	if err := resp.Decode(out); err != nil {
+	if err := decode(resp, out); err != nil {
 		return nil, err
+	}
+	if !asked(out) {
+		return nil, unreadable(resp, "the answer is about another thing than the one asked for")
 	}
 	return out, nil
 }

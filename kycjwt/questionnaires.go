@@ -10,8 +10,9 @@ import (
 	"github.com/kyckit/kyckit"
 )
 
-// Questionnaire is a set of questions to a customer. Its fields are
-// documented. Lists may leave Data out.
+// Questionnaire is a set of questions to a customer. Its fields are documented,
+// and one that comes in another form is an error: answers must fit the
+// questions. Lists may leave Data out.
 type Questionnaire struct {
 	kyckit.Redacted
 	ID          string             `json:"id"`
@@ -62,15 +63,16 @@ func (q *Questionnaire) UnmarshalJSON(b []byte) error {
 	return json.Unmarshal(b, (*plain)(q))
 }
 
-// Questionnaire reads one questionnaire with its questions.
+// Questionnaire reads one questionnaire with its questions. An answer with
+// another id is kyckit.ErrDecode.
 func (c *Client) Questionnaire(ctx context.Context, id string) (*Questionnaire, error) {
-	return fetch[Questionnaire](ctx, c, Request{
-		Path: "/questionnaires/{id}", Args: []string{id}, op: "questionnaire",
-	})
+	return fetch(ctx, c, Request{Path: "/questionnaires/{id}", Args: []string{id}, op: "questionnaire"},
+		func(q *Questionnaire) bool { return q.ID == "" || q.ID == id })
 }
 
 // Questionnaires lists the questionnaires for a kind of customer or, when
-// owner has an ID, for that customer. Errors are those of List.
+// owner has an ID, for that customer. Errors are those of List. OwnerTypeID is
+// not compared with the owner: what it holds is not described.
 func (c *Client) Questionnaires(ctx context.Context, owner Owner) iter.Seq2[Questionnaire, error] {
 	const op = "questionnaires"
 	if owner.Type.path() == "" {

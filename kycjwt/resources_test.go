@@ -360,3 +360,72 @@ func TestTypedAnswersOfTheWrongShapeAreDecodeErrors(t *testing.T) {
 		assert.NotErrorIs(t, err, kyckit.ErrOutcomeUnknown)
 	}
 }
+
+// Registrations and entitlements inform: one odd member loses no list.
+func TestAnInformativeMemberOfAnotherFormLosesNothing(t *testing.T) {
+	fake, client := start(t, kycjwttest.Config{})
+	answerWith(fake, "webhooks", 200, `{"items":[{"id":"w-1","url":7,"event_types":"all","include_all_events":"yes","key_id":"k"},{"id":"w-2"}]}`)
+	hooks := all(t, client.Webhooks(t.Context()))
+	require.Len(t, hooks, 2)
+	assert.Equal(t, "w-1", hooks[0].ID)
+	assert.Equal(t, "k", hooks[0].KeyID)
+	assert.Empty(t, hooks[0].URL)
+	assert.Contains(t, string(hooks[0].Raw), `"url":7`)
+
+	answerWith(fake, "entitlements", 200, `{"items":[{"id":"e-1","created_at":17,"questionnaires":[{"questionnaire_id":"q","position":"first"}]}]}`)
+	got := all(t, client.Entitlements(t.Context(), kycjwt.OwnerPerson))
+	require.Len(t, got, 1)
+	assert.Equal(t, "e-1", got[0].ID)
+	assert.Equal(t, "q", got[0].Questionnaires[0].QuestionnaireID)
+	assert.Empty(t, got[0].CreatedAt)
+
+	fake.Heal()
+	answerWith(fake, "webhooks", 200, `{"items":["none"]}`)
+	require.ErrorIs(t, failure(client.Webhooks(t.Context())), kyckit.ErrDecode)
+}
+
+// What an answer names is what was asked for.
+func TestAnAnswerAboutAnotherThingIsRefused(t *testing.T) {
+	fake, client := start(t, kycjwttest.Config{})
+	ctx := t.Context()
+	who := owner(t, client)
+	for body, own := range map[string]bool{
+		`{"id":"d-1","owner_id":"` + who.ID + `"}`:      true,
+		`{"id":"d-1","owner_type_id":"` + who.ID + `"}`: true,
+		`{"id":"d-1"}`: true,
+		`{"name":"x"}`: true,
+		`{"id":"d-2","owner_id":"` + who.ID + `"}`: false,
+		`{"id":"d-1","owner_id":"somebody"}`:       false,
+		`{"id":"d-1","owner_type_id":"somebody"}`:  false,
+		`{"owner_id":7}`:                           false,
+	} {
+		fake.Fail("document", 1, kyctest.Fault{Status: 200, Body: body})
+		d, err := client.Document(ctx, who, "d-1")
+		if own {
+			require.NoError(t, err, body)
+			continue
+		}
+		require.ErrorIs(t, err, kyckit.ErrDecode, body)
+		assert.Nil(t, d)
+	}
+	fake.Fail("questionnaire", 1, kyctest.Fault{Status: 200, Body: `{"id":"q-2"}`})
+	_, err := client.Questionnaire(ctx, "q-1")
+	require.ErrorIs(t, err, kyckit.ErrDecode)
+}
+
+func TestANilOrZeroClientIsRefused(t *testing.T) {
+	for _, c := range []*kycjwt.Client{nil, {}} {
+		ctx := t.Context()
+		_, err := c.CreatePerson(ctx, person())
+		require.ErrorIs(t, err, kyckit.ErrInvalid)
+		_, err = c.Document(ctx, kycjwt.Person("1"), "1")
+		require.ErrorIs(t, err, kyckit.ErrInvalid)
+		require.ErrorIs(t, c.Get(ctx, "/persons", nil, nil), kyckit.ErrInvalid)
+		require.ErrorIs(t, c.DeleteWebhook(ctx, "1"), kyckit.ErrInvalid)
+		require.ErrorIs(t, failure(c.Entitlements(ctx, kycjwt.OwnerPerson)), kyckit.ErrInvalid)
+		require.ErrorIs(t, failure(c.Questionnaires(ctx, kycjwt.Person("1"))), kyckit.ErrInvalid)
+		require.ErrorIs(t, failure(c.Documents(ctx, kycjwt.Person("1"))), kyckit.ErrInvalid)
+		require.ErrorIs(t, failure(c.Webhooks(ctx)), kyckit.ErrInvalid)
+		require.ErrorIs(t, failure(kycjwt.List[json.RawMessage](ctx, c, "/webhooks", nil)), kyckit.ErrInvalid)
+	}
+}

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"mime"
+	"mime/multipart"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -249,4 +251,32 @@ func TestUploadInputIsChecked(t *testing.T) {
 	}
 	require.ErrorIs(t, client.Post(t.Context(), "/x", (*kycjwt.File)(nil), nil), kyckit.ErrInvalid)
 	assert.Empty(t, fake.Requests(""))
+}
+
+// A file's name tells the provider nothing of the caller's disk or a person.
+func TestTheNameOfAFileIsCleaned(t *testing.T) {
+	fake, client := start(t, kycjwttest.Config{})
+	who := owner(t, client)
+	for name, want := range map[string]string{
+		"bill.pdf": "bill.pdf", `C:\Users\Noura\Desktop\my bill.PDF`: "mybill.PDF", "/home/noura/bill.pdf": "bill.pdf",
+		`a"; filename="b.exe`: "afilenameb.exe", "فاتورة.pdf": "file.pdf", "..": "file",
+	} {
+		_, err := client.UploadDocument(t.Context(), who, kycjwt.DocumentParams{Category: "poa", Name: name, Reader: strings.NewReader("x")})
+		require.NoError(t, err, name)
+		sent := fake.Requests("upload document")
+		last := sent[len(sent)-1]
+		_, params, err := mime.ParseMediaType(last.Header.Get("Content-Type"))
+		require.NoError(t, err)
+		form := multipart.NewReader(bytes.NewReader(last.Body), params["boundary"])
+		for {
+			part, err := form.NextRawPart()
+			require.NoError(t, err, "the form has a file")
+			if part.FormName() == "file" {
+				_, file, err := mime.ParseMediaType(part.Header.Get("Content-Disposition"))
+				require.NoError(t, err)
+				assert.Equal(t, want, file["filename"], name)
+				break
+			}
+		}
+	}
 }

@@ -8,6 +8,7 @@ import (
 	"net/url"
 
 	"github.com/kyckit/kyckit"
+	"github.com/kyckit/kyckit/internal/lenient"
 	"github.com/kyckit/kyckit/webhook"
 )
 
@@ -21,7 +22,8 @@ type WebhookParams struct {
 }
 
 // Webhook is a registration. Its fields are documented for the answer to
-// RegisterWebhook; lists may leave some out.
+// RegisterWebhook; lists may leave some out. A field that comes in another form
+// is left empty, and Raw has it.
 type Webhook struct {
 	kyckit.Redacted
 	ID               string      `json:"id"`
@@ -41,8 +43,10 @@ type Webhook struct {
 // UnmarshalJSON keeps the answer as it is beside its fields.
 func (w *Webhook) UnmarshalJSON(b []byte) error {
 	type plain Webhook
-	*w = Webhook{Raw: clone(b)}
-	return json.Unmarshal(b, (*plain)(w))
+	*w = Webhook{}
+	err := lenient.Object(b, (*plain)(w))
+	w.Raw = clone(b)
+	return err
 }
 
 // RegisterWebhook asks for events to be delivered. The answer must hold a
@@ -67,7 +71,7 @@ func (c *Client) RegisterWebhook(ctx context.Context, params WebhookParams) (*We
 		return nil, err
 	}
 	w := &Webhook{}
-	if err := resp.Decode(w); err != nil {
+	if err := decode(resp, w); err != nil {
 		return nil, err
 	}
 	if _, err := webhook.ParseEd25519PublicKey(w.PublicKey); err != nil {
