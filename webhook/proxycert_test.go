@@ -234,10 +234,19 @@ func TestFakeProxies(t *testing.T) {
 
 // behind is a plain server with a handler.
 func behind(t testing.TB, a webhook.Authenticator) *httptest.Server {
-	h, err := webhook.NewHandler(webhook.HandlerConfig{
+	return behindHandle(t, a, func(*webhook.Delivery) {}, nil)
+}
+
+// behindHandle is behind with what a delivery and its result are told to.
+func behindHandle(t testing.TB, a webhook.Authenticator, handle func(*webhook.Delivery), result func(webhook.Result)) *httptest.Server {
+	cfg := webhook.HandlerConfig{
 		Authenticate: a, Key: func(*webhook.Delivery) string { return "" },
-		Handle: func(context.Context, *webhook.Delivery) error { return nil },
-	})
+		Handle: func(_ context.Context, d *webhook.Delivery) error { handle(d); return nil },
+	}
+	if result != nil {
+		cfg.OnResult = func(_ context.Context, r webhook.Result) { result(r) }
+	}
+	h, err := webhook.NewHandler(cfg)
 	require.NoError(t, err)
 	s := httptest.NewServer(h)
 	t.Cleanup(s.Close)

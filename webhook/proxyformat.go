@@ -29,11 +29,10 @@ const (
 	//	proxy_set_header X-SSL-Client-Verify $ssl_client_verify;
 	//
 	// that is, percent-encoded PEM in X-Ssl-Client-Cert. X-Ssl-Client-Verify must
-	// be SUCCESS; for certificates that only pins accept here, use
-	// ssl_verify_client optional_no_ca and set VerifyValue to what nginx then
-	// says. nginx does not forward intermediates: put them into the CA store,
-	// here and there. An nginx before 1.13.5 forwards $ssl_client_cert, which is
-	// ProxyApache.
+	// be SUCCESS, which it also is for a self-signed certificate that
+	// ssl_client_certificate holds. nginx does not forward intermediates: put
+	// them into the CA store here. An nginx before 1.13.5 forwards
+	// $ssl_client_cert, which is ProxyApache.
 	ProxyNginx ProxyFormat = iota + 1
 	// ProxyEnvoy is Envoy's X-Forwarded-Client-Cert with Cert, or Chain, among
 	// set_current_client_cert_details and forward_client_cert_details set to

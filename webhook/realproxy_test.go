@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -84,6 +85,7 @@ func (p *realProxy) start(t *testing.T, path string, args ...string) {
 	ctx, cancel := context.WithCancel(context.Background())
 	cmd := exec.CommandContext(ctx, path, args...)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = p.dir, &output, &output
+	cmd.Env = append(os.Environ(), "HOME="+p.dir, "XDG_CONFIG_HOME="+p.dir, "XDG_DATA_HOME="+p.dir)
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.WaitDelay = 3 * time.Second
 	require.NoError(t, cmd.Start())
@@ -107,11 +109,25 @@ func (p *realProxy) start(t *testing.T, path string, args ...string) {
 	t.Fatalf("%s does not listen", path)
 }
 
+// url has the name that is in the proxy's certificate: Caddy answers to no other.
+func (p *realProxy) url(path string) string {
+	_, port, _ := strings.Cut(p.addr, ":")
+	return "https://example.com:" + port + path
+}
+
+// client is a sender that finds the proxy under that name.
+func (p *realProxy) client(id *webhooktest.Identity) *http.Client {
+	c := client(p.ca, id, nil, tls.VersionTLS13)
+	c.Transport.(*http.Transport).DialContext = func(ctx context.Context, network, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, network, p.addr)
+	}
+	return c
+}
+
 // check sends good and bad deliveries through the proxy.
 func (p *realProxy) check(t *testing.T, forged http.Header) {
 	t.Helper()
-	url := "https://" + p.addr + "/hook"
-	with := func(id *webhooktest.Identity) *http.Client { return client(p.ca, id, nil, tls.VersionTLS13) }
+	url, with := p.url("/hook"), p.client
 	good := with(p.sender.Issue(webhooktest.Leaf{}))
 	assert.Equal(t, 200, send(good, url))
 	assert.Equal(t, 401, send(with(p.revoked), url), "the proxy knows no list, so the rule here must refuse")
@@ -139,25 +155,14 @@ func TestRealNginx(t *testing.T) {
 	server := &httptest.Server{Listener: l, Config: &http.Server{Handler: backend.Config.Handler, ReadHeaderTimeout: 30 * time.Second}}
 	server.Start()
 	t.Cleanup(server.Close)
-	conf := p.file(t, "nginx.conf", fmt.Appendf(nil, `
-daemon off; master_process off; pid %[1]s/nginx.pid; error_log %[1]s/error.log;
-events {}
-http {
-	access_log off; underscores_in_headers on;
-	client_body_temp_path %[1]s/b; proxy_temp_path %[1]s/p; fastcgi_temp_path %[1]s/f; uwsgi_temp_path %[1]s/u; scgi_temp_path %[1]s/s;
-	server {
-		listen %[2]s ssl;
+	p.startNginx(t, path, fmt.Sprintf(`
 		ssl_protocols TLSv1.2 TLSv1.3; ssl_certificate %[1]s/server.pem; ssl_certificate_key %[1]s/server.pem;
 		ssl_client_certificate %[1]s/ca.pem; ssl_verify_client optional_no_ca; ssl_verify_depth 3;
 		location / {
-			proxy_pass http://unix:%[3]s;
+			proxy_pass http://unix:%[2]s;
 			proxy_set_header X-SSL-Client-Cert $ssl_client_escaped_cert;
 			proxy_set_header X-SSL-Client-Verify $ssl_client_verify;
-		}
-	}
-}
-`, p.dir, p.addr, socket))
-	p.start(t, path, "-p", p.dir, "-e", filepath.Join(p.dir, "start.log"), "-c", conf)
+		}`, p.dir, socket))
 	p.check(t, webhooktest.Forward(webhook.ProxyNginx, p.sender.Issue(webhooktest.Leaf{}).Certificate))
 }
 
@@ -194,6 +199,6 @@ backend app
 		cfg.Certificate = webhook.ClientCertConfig{CA: p.sender.PEM()}
 		require.NoError(t, a.Replace(cfg))
 		below := p.sender.Intermediate("issuing").Issue(webhooktest.Leaf{})
-		assert.Equal(t, 200, send(client(p.ca, below, nil, tls.VersionTLS13), "https://"+p.addr))
+		assert.Equal(t, 200, send(p.client(below), p.url("/")))
 	})
 }
