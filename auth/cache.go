@@ -81,9 +81,10 @@ func (t Tuning) validate() error {
 //
 // After a failure, callers without a living token get that error, with
 // RetryAfter set, until the next attempt is due: below a second when the
-// provider is unavailable, 1 s doubling to 60 s when it refused the
-// credentials ([kyckit.ErrUnauthorized], [kyckit.ErrForbidden],
-// [kyckit.ErrInvalid]).
+// provider is unavailable, 1 s doubling to 60 s when asking again cannot help:
+// credentials that were refused ([kyckit.ErrUnauthorized], [kyckit.ErrForbidden],
+// [kyckit.ErrInvalid]) and answers that are no tokens ([kyckit.ErrDecode] and
+// others).
 type Cache struct {
 	kyckit.Redacted
 	// First, so that the hot path touches one cache line.

@@ -15,7 +15,8 @@ import (
 
 // ClientCredentialsConfig configures [NewClientCredentials].
 type ClientCredentialsConfig struct {
-	// TokenURL is the token endpoint, https (http on loopback only). Required.
+	// TokenURL is the token endpoint, https (http on loopback only), with the
+	// query that belongs to its address, if any. Required.
 	TokenURL string
 	// ClientID and ClientSecret are the credentials, used as they are: what
 	// begins with a byte order mark or ends in a blank is refused. Required.
@@ -33,8 +34,8 @@ type ClientCredentialsConfig struct {
 	// are no JWT with an expiry. Zero means unknown: such a token serves until
 	// it is refused.
 	DefaultLifetime time.Duration
-	// HTTP is how to reach the endpoint. Its Middleware is not used: it would
-	// see the credentials. Of its Retry only MaxAttempts counts, for callers
+	// HTTP is how to reach the endpoint. Its Middleware sees the credentials and
+	// the token. Of its Retry only MaxAttempts counts, for callers
 	// who wait for a first token; the cache paces the attempts. Timeout
 	// defaults to 10 s and MaxResponseBytes to 1 MiB.
 	HTTP kyckit.HTTP
@@ -112,7 +113,7 @@ func explainOAuth(status int, body []byte) transport.Explanation {
 	if oauthCode(e.Error) {
 		ex.Code = e.Error
 	}
-	if status >= 400 && status < 500 && status != http.StatusTooManyRequests {
+	if status < 500 && status != http.StatusTooManyRequests { // also in a 2xx
 		switch e.Error {
 		case "invalid_client", "invalid_grant":
 			ex.Kind = kyckit.ErrUnauthorized

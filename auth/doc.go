@@ -39,7 +39,9 @@
 // with RetryAfter. A Retry-After of the endpoint is honoured up to a minute.
 //
 // Refused credentials are remembered for 1 s, doubling to 60 s, so that no
-// number of callers locks an account. A 401 from the provider's API costs one
+// number of callers locks an account. So is every other answer that asking again
+// cannot mend: one without a usable token, a redirect, a 404, 409, 410 or 501. A
+// 401 from the provider's API costs one
 // exchange shared by all, and one replay; a 403 costs nothing. Where the new
 // token is accepted it replaces the old one; elsewhere the old one goes on, so
 // that a resource which refuses every token takes nothing else down. A budget

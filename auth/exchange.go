@@ -1,10 +1,12 @@
 package auth
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
+	"maps"
 	"math"
 	"net/http"
 	"net/url"
@@ -29,8 +31,10 @@ type exchange struct {
 	client   *transport.Client
 	method   string
 	path     string
+	query    url.Values // of the endpoint's address
 	prepare  func(*transport.Call) error
 	decode   func(*transport.Response) (answer, error)
+	explain  func(status int, body []byte) transport.Explanation
 	fallback time.Duration
 }
 
@@ -62,7 +66,14 @@ func newExchange(cfg exchangeConfig) (*Cache, error) {
 	if cfg.fallback < 0 {
 		return nil, transport.ConfigError(cfg.provider, "DefaultLifetime", "must not be negative")
 	}
-	checked, err := transport.CheckURL(cfg.provider, cfg.field, cfg.url)
+	// RFC 6749, section 3.2: the address of a token endpoint may have a query,
+	// which is sent with the credentials. It is no part of what logs show.
+	address, rawQuery, _ := strings.Cut(cfg.url, "?")
+	query, err := url.ParseQuery(rawQuery)
+	if err != nil || strings.Contains(rawQuery, "#") {
+		return nil, transport.ConfigError(cfg.provider, cfg.field, "must have a query that can be read, or none, and no fragment")
+	}
+	checked, err := transport.CheckURL(cfg.provider, cfg.field, address)
 	if err != nil {
 		return nil, err
 	}
@@ -71,11 +82,10 @@ func newExchange(cfg exchangeConfig) (*Cache, error) {
 		return nil, transport.ConfigError(cfg.provider, cfg.field, "must be an absolute URL")
 	}
 	path := u.EscapedPath()
-	if cfg.exact && strings.HasSuffix(cfg.url, "/") && path != "" {
+	if cfg.exact && strings.HasSuffix(address, "/") && path != "" {
 		path += "/"
 	}
 	h := cfg.http
-	h.Middleware = nil // it would see the credentials
 	attempts := h.Retry.MaxAttempts
 	if attempts < 0 {
 		return nil, transport.ConfigError(cfg.provider, "HTTP.Retry.MaxAttempts", "must not be negative")
@@ -90,14 +100,15 @@ func newExchange(cfg exchangeConfig) (*Cache, error) {
 	}
 	return newCache(CacheConfig{
 		Source: &exchange{
-			client: client, method: cfg.method, path: path, prepare: cfg.prepare, decode: cfg.decode, fallback: cfg.fallback,
+			client: client, method: cfg.method, path: path, query: query,
+			prepare: cfg.prepare, decode: cfg.decode, explain: cfg.explain, fallback: cfg.fallback,
 		},
 		Tuning: cfg.tuning,
 	}, cmp.Or(attempts, defaultAttempts))
 }
 
 func (x *exchange) Token(ctx context.Context) (Token, error) {
-	call := &transport.Call{Op: opToken, Method: x.method, Path: x.path, Repeatable: true, Timeout: exchangeTimeout}
+	call := &transport.Call{Op: opToken, Method: x.method, Path: x.path, Query: maps.Clone(x.query), Repeatable: true, Timeout: exchangeTimeout}
 	if err := x.prepare(call); err != nil {
 		return Token{}, err
 	}
@@ -106,19 +117,26 @@ func (x *exchange) Token(ctx context.Context) (Token, error) {
 	start := time.Now()
 	resp, err := x.client.Do(ctx, call)
 	if err != nil {
-		return Token{}, err
+		return Token{}, withoutToken(err, "")
 	}
 	a, err := x.decode(resp)
-	if err != nil {
-		return Token{}, err
+	if err == nil && a.access == "" {
+		// Some servers report in a 2xx what others do with a status of its own.
+		if ex := x.explain(resp.StatusCode, resp.Body); ex.Code != "" {
+			err = resp.Fail(cmp.Or(ex.Kind, kyckit.ErrInvalid), "the answer reports an error", ex)
+		}
 	}
 	switch {
+	case err != nil:
 	case a.access == "":
-		return Token{}, resp.Fail(kyckit.ErrDecode, "the answer has no access token", transport.Explanation{})
+		err = resp.Fail(kyckit.ErrDecode, "the answer has no access token", transport.Explanation{})
 	case !sendable(a.access):
-		return Token{}, resp.Fail(kyckit.ErrDecode, "the access token cannot be sent", transport.Explanation{})
+		err = resp.Fail(kyckit.ErrDecode, "the access token cannot be sent", transport.Explanation{})
 	case a.kind != "" && !strings.EqualFold(a.kind, bearer):
-		return Token{}, resp.Fail(kyckit.ErrDecode, "the token type is not bearer", transport.Explanation{})
+		err = resp.Fail(kyckit.ErrDecode, "the token type is not bearer", transport.Explanation{})
+	}
+	if err != nil {
+		return Token{}, withoutToken(err, a.access)
 	}
 	t := Token{Access: kyckit.NewSecret(a.access), Type: bearer}
 	if life := x.lifetime(a, resp.Header, start); life > 0 {
@@ -126,6 +144,23 @@ func (x *exchange) Token(ctx context.Context) (Token, error) {
 	}
 	return t, nil
 }
+
+// withoutToken takes the body out of the error of an exchange when it may hold
+// a token that lives: programs write bodies to their logs.
+func withoutToken(err error, access string) error {
+	var e *kyckit.Error
+	if !errors.As(err, &e) {
+		return err
+	}
+	body := e.Body()
+	if access == "" && !bytes.Contains(bytes.ToLower(body), []byte("token")) && !bytes.Contains(body, []byte(jwtBegin)) {
+		return err
+	}
+	return e.WithText(e.Message(), nil)
+}
+
+// jwtBegin is how the base64 of a JSON object begins.
+const jwtBegin = "eyJ"
 
 // lifetime is how long the token lives from start on, or 0 when unknown.
 func (x *exchange) lifetime(a answer, h http.Header, start time.Time) time.Duration {

@@ -241,22 +241,3 @@ func TestBodiesThatAreNoJSONObjectNeverPassForATokens(t *testing.T) {
 	_, err = src.Token(t.Context())
 	require.ErrorIs(t, err, kyckit.ErrDecode)
 }
-
-// Middleware may log whole requests; the one to a token endpoint holds the
-// credentials and its answer the token.
-func TestMiddlewareNeverSeesAnExchange(t *testing.T) {
-	s := onLoopback(t, authtest.Config{})
-	h := s.HTTP()
-	h.Middleware = []func(http.RoundTripper) http.RoundTripper{func(next http.RoundTripper) http.RoundTripper {
-		return roundTripper(func(r *http.Request) (*http.Response, error) {
-			t.Error("a middleware saw the exchange")
-			return next.RoundTrip(r)
-		})
-	}}
-	src, err := auth.NewPasswordLogin(auth.PasswordLoginConfig{
-		LoginURL: s.LoginURL(), Username: "tester@example.test", Password: kyckit.NewSecret("test-password"), HTTP: h,
-	})
-	require.NoError(t, err)
-	_, err = src.Token(t.Context())
-	require.NoError(t, err)
-}

@@ -56,8 +56,8 @@ type JSONExchangeConfig struct {
 	// are no JWT with an expiry. Zero means unknown: such a token serves until
 	// it is refused.
 	DefaultLifetime time.Duration
-	// HTTP is how to reach the endpoint. Its Middleware is not used: it would
-	// see the credentials. Of its Retry only MaxAttempts counts, for callers
+	// HTTP is how to reach the endpoint. Its Middleware sees the credentials and
+	// the token. Of its Retry only MaxAttempts counts, for callers
 	// who wait for a first token; the cache paces the attempts. Timeout
 	// defaults to 10 s and MaxResponseBytes to 1 MiB.
 	HTTP kyckit.HTTP
@@ -123,7 +123,9 @@ type jsonExchange struct {
 func (j *jsonExchange) prepare(call *transport.Call) error {
 	call.Header = j.header
 	if j.query {
-		call.Query = make(url.Values, len(j.fields))
+		if call.Query == nil {
+			call.Query = make(url.Values, len(j.fields))
+		}
 		for k, v := range j.fields {
 			call.Query.Set(k, v.Reveal())
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/url"
+	"strings"
 	"sync"
 
 	"golang.org/x/oauth2"
@@ -37,7 +38,7 @@ func (s toOAuth2) Token() (*oauth2.Token, error) {
 // FromOAuth2 makes a token source of golang.org/x/oauth2 a [Source]. Calls
 // that overlap share one call of ts, which cannot be cancelled: it goes on when
 // the callers' contexts end. Errors keep the OAuth error code and status, none
-// of their text.
+// of their text. A token of another type than bearer is [kyckit.ErrDecode].
 //
 // ts usually caches by itself. Do not wrap the result in a [Cache] unless it
 // does not: an invalidated token would only be served again.
@@ -104,8 +105,10 @@ func (s *fromOAuth2) run(f *oauth2Flight) {
 		f.err = oauth2Error(err)
 	case t == nil || t.AccessToken == "":
 		f.err = failure(kyckit.ErrDecode, "the source returned an empty token")
+	case !strings.EqualFold(t.Type(), bearer):
+		f.err = failure(kyckit.ErrDecode, "the token type is not bearer")
 	default:
-		f.token, f.err = Token{Access: kyckit.NewSecret(t.AccessToken), Type: t.Type(), Expiry: t.Expiry}, nil
+		f.token, f.err = Token{Access: kyckit.NewSecret(t.AccessToken), Type: bearer, Expiry: t.Expiry}, nil
 	}
 }
 

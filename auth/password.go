@@ -29,8 +29,8 @@ type PasswordLoginConfig struct {
 	// are no JWT with an expiry. Zero means unknown: such a token serves until
 	// it is refused.
 	DefaultLifetime time.Duration
-	// HTTP is how to reach the endpoint. Its Middleware is not used: it would
-	// see the credentials. Of its Retry only MaxAttempts counts, for callers
+	// HTTP is how to reach the endpoint. Its Middleware sees the credentials and
+	// the token. Of its Retry only MaxAttempts counts, for callers
 	// who wait for a first token; the cache paces the attempts. Timeout
 	// defaults to 10 s and MaxResponseBytes to 1 MiB.
 	HTTP kyckit.HTTP
@@ -101,7 +101,7 @@ func explainLogin(status int, body []byte) transport.Explanation {
 	if !loginCode(ex.Code) {
 		ex.Code = ""
 	}
-	if status == http.StatusBadRequest && strings.HasPrefix(ex.Code, "LOGIN_") {
+	if (status == http.StatusBadRequest || status/100 == 2) && strings.HasPrefix(ex.Code, "LOGIN_") {
 		ex.Kind = kyckit.ErrUnauthorized
 	}
 	return ex

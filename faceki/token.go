@@ -35,6 +35,8 @@ const (
 // newTokens returns the cache of this client's token. Token calls can be
 // billed, so no call has one of its own.
 func newTokens(cfg Config, base string) (auth.Source, error) {
+	h := cfg.HTTP
+	h.Middleware = nil // it would see the credentials
 	return auth.NewJSONExchange(auth.JSONExchangeConfig{
 		Provider:               provider,
 		URL:                    base + cfg.Paths.Token,
@@ -45,7 +47,7 @@ func newTokens(cfg Config, base string) (auth.Source, error) {
 		},
 		Decode:          decodeToken,
 		DefaultLifetime: tokenLifetime,
-		HTTP:            cfg.HTTP,
+		HTTP:            h,
 		Tuning:          cfg.Token,
 	})
 }

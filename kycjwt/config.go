@@ -88,13 +88,15 @@ func New(cfg Config) (*Client, error) {
 	case cfg.EntitlementLists != EntitlementsByQuery && cfg.EntitlementLists != EntitlementsByPath:
 		return nil, transport.ConfigError(provider, "EntitlementLists", "is not a known form")
 	}
+	loginHTTP := cfg.HTTP
+	loginHTTP.Middleware = nil // it would see the password
 	tokens, err := auth.NewPasswordLogin(auth.PasswordLoginConfig{
 		LoginURL:        base + login,
 		Username:        cfg.Username,
 		Password:        cfg.Password,
 		OmitGrantType:   cfg.OmitGrantType,
 		DefaultLifetime: cfg.TokenLifetime,
-		HTTP:            cfg.HTTP,
+		HTTP:            loginHTTP,
 	})
 	if err != nil {
 		return nil, ownError(err)

@@ -21,7 +21,7 @@ func (s *Server) json(w http.ResponseWriter, r *http.Request) {
 	case http.MethodGet:
 		in.ClientID, in.ClientSecret = r.URL.Query().Get("clientId"), r.URL.Query().Get("clientSecret")
 	case http.MethodPost:
-		if r.URL.RawQuery != "" || !kyctest.ReadJSON(r, &in) {
+		if credentialsInQuery(r) || !kyctest.ReadJSON(r, &in) {
 			envelopeError(w, http.StatusBadRequest, "the request is not valid")
 			return
 		}

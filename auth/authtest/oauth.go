@@ -18,7 +18,7 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request) {
 		kyctest.WriteJSON(w, http.StatusMethodNotAllowed, map[string]any{"error": "invalid_request"})
 		return
 	}
-	if kyctest.ContentType(r) != kyctest.Form || r.ParseForm() != nil || r.URL.RawQuery != "" || repeated(r.PostForm) {
+	if kyctest.ContentType(r) != kyctest.Form || r.ParseForm() != nil || credentialsInQuery(r) || repeated(r.PostForm) {
 		fail(http.StatusBadRequest, "invalid_request")
 		return
 	}
@@ -52,6 +52,18 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Cache-Control", "no-store")
 		kyctest.WriteJSON(w, http.StatusOK, g)
 	}
+}
+
+// credentialsInQuery reports fields of the body in the query, where they have no
+// place; a query that belongs to the address is none of the server's business.
+func credentialsInQuery(r *http.Request) bool {
+	query := r.URL.Query()
+	for _, field := range []string{"grant_type", "client_id", "client_secret", "clientId", "clientSecret"} {
+		if query.Has(field) {
+			return true
+		}
+	}
+	return false
 }
 
 func repeated(form url.Values) bool {
