@@ -67,7 +67,8 @@ type Error struct {
 	// RetryAfter is how long the provider or the client-side pace asks to
 	// wait; 0 when unknown.
 	RetryAfter time.Duration
-	// Attempts is how many times the request was tried; 0 when it never left.
+	// Attempts is how many requests were sent or tried to be, a replay after a
+	// refused token and followed redirects included; 0 when none was begun.
 	Attempts int
 	// Reason says more in this module's own words.
 	Reason string

@@ -10,16 +10,29 @@ import (
 // one. The zero value is a good default. It is read once, by the constructor.
 type HTTP struct {
 	// Client supplies the transport, the cookie jar and the timeout, which becomes
-	// that of one try. It is copied, not changed. Nil means a client of the SDK's
-	// own that ignores proxy settings of the environment.
+	// that of one try. It is copied, not changed. One without a Transport uses
+	// http.DefaultTransport, as in net/http, and with it the proxy settings of the
+	// environment. A nil Client means one of the SDK's own, which reads nothing
+	// from the environment and pings HTTP/2 connections that fall silent, so that
+	// a dead one is given up. A transport of yours wants http.HTTP2Config for
+	// that: SendPingTimeout and PingTimeout.
 	//
 	// Its CheckRedirect is replaced: credentials must not follow a redirect to
 	// another host, and a call that must not be repeated follows none.
 	//
-	// Its transport must end with the request's context. A call for which it got
-	// no connection counts as not sent. A transport that does not report its
-	// connections as net/http does (net/http/httptrace) is judged by its errors
-	// alone; in doubt the outcome is unknown.
+	// Its transport must end with the request's context, and must send each
+	// request once: no retries, no hedging, no second request to answer a 401 or
+	// to fetch a token first, at least not with the context of the request. The
+	// SDK stops whatever is sent with that context once the request itself is
+	// written, net/http's own repetitions included, since the provider may have
+	// acted. Calls that are safe to repeat are then repeated by Retry; any other
+	// ends in ErrOutcomeUnknown, also where an HTTP/2 server said in truth that it
+	// did nothing (REFUSED_STREAM, GOAWAY), as proxies say that untruly.
+	//
+	// A call for which the transport got no connection counts as not sent. A
+	// transport that does not report its connections as net/http does
+	// (net/http/httptrace) cannot be stopped and is judged by its errors alone; in
+	// doubt the outcome is unknown.
 	Client *http.Client
 	// Logger receives one debug record a try: provider, operation, method,
 	// path template, status, attempt, duration and request id, nothing else. Where no

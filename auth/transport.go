@@ -40,7 +40,7 @@ func NewTransport(base http.RoundTripper, src Source) http.RoundTripper {
 	if transport.Missing(base) {
 		base = http.DefaultTransport
 	}
-	t := &bearerTransport{next: base.RoundTrip, base: time.Now()}
+	t := &bearerTransport{next: base.RoundTrip, own: transport.Innermost(base), base: time.Now()}
 	if transport.Missing(src) {
 		src = SourceFunc(func(context.Context) (Token, error) {
 			return Token{}, failure(kyckit.ErrInvalid, "there is no token source")
@@ -59,6 +59,7 @@ func NewTransport(base http.RoundTripper, src Source) http.RoundTripper {
 type bearerTransport struct {
 	kyckit.Redacted
 	next       func(*http.Request) (*http.Response, error)
+	own        bool // all requests are the module's own
 	fetch      func(context.Context) (Token, error)
 	cache      *Cache      // the source, when it is one
 	invalidate func(Token) // the source's; nil for none
@@ -92,12 +93,12 @@ func (t *bearerTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 		closeBody(req)
 		return nil, &transport.NotSentError{Err: err}
 	}
-	resp, err := t.send(req, g, transport.Owned(ctx))
+	resp, err := t.send(req, g, t.own)
 	if err != nil || resp == nil || resp.StatusCode != http.StatusUnauthorized {
 		return resp, err
 	}
 	hasBody := req.Body != nil && req.Body != http.NoBody
-	repeatable := !transport.Once(ctx) && (!hasBody || req.GetBody != nil)
+	repeatable := !(t.own && transport.Once(ctx)) && (!hasBody || req.GetBody != nil)
 	fresh, ok := t.another(req, g, repeatable)
 	if !ok {
 		if err := ctx.Err(); err != nil {
@@ -178,13 +179,12 @@ func (t *bearerTransport) learn(resp *http.Response, g grant, req *http.Request)
 	}
 }
 
-// send sends req with the token, on a copy unless the request is the module's
-// own.
+// send sends req with the token: in place, before anything else has the header
+// map, or on a copy. A map that was sent is not changed: net/http may still read
+// it when the answer is there.
 func (t *bearerTransport) send(req *http.Request, g grant, inPlace bool) (*http.Response, error) {
 	if inPlace {
-		if has := req.Header["Authorization"]; len(has) != 1 || &has[0] != &g.header[0] {
-			req.Header["Authorization"] = g.header
-		}
+		req.Header["Authorization"] = g.header
 		return t.next(req)
 	}
 	// A shallow copy with its own header map is enough: values are replaced,

@@ -5,10 +5,11 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/url"
-	"sync/atomic"
+	"runtime/debug"
 	"time"
 
 	"github.com/kyckit/kyckit"
@@ -83,35 +84,6 @@ type Response struct {
 	call   *Call
 }
 
-// state follows one call through the layers, in the request's context. A
-// middleware may pass the call on from several goroutines, and return while one
-// of them is still at it.
-type state struct {
-	client *Client
-	call   *Call
-	begun  atomic.Bool
-	tries  atomic.Int32
-	sent   atomic.Int32                  // tries that the provider may have got, and one more while sending goes on
-	body   atomic.Pointer[io.ReadCloser] // what Body.Open returned last
-}
-
-type stateKey struct{}
-
-func stateOf(ctx context.Context) *state {
-	st, _ := ctx.Value(stateKey{}).(*state)
-	return st
-}
-
-// Owned reports whether the request of this context was built by this module,
-// so that an inner layer may set headers on it in place.
-func Owned(ctx context.Context) bool { return stateOf(ctx) != nil }
-
-// Once reports whether the call of this context forbids a second request.
-func Once(ctx context.Context) bool {
-	st := stateOf(ctx)
-	return st != nil && st.call.Once
-}
-
 // NotSentError says that an inner layer failed before anything was sent.
 type NotSentError struct{ Err error }
 
@@ -133,15 +105,15 @@ func (c *Client) Do(ctx context.Context, call *Call) (*Response, error) {
 	if c == nil {
 		return nil, InputError("kyckit", call.Op, "the Client was not made by New")
 	}
-	st := &state{client: c, call: call}
+	st := &state{Context: ctx, client: c, call: call}
 	if err := ctx.Err(); err != nil {
 		return nil, c.contextError(st, err, false)
 	}
-	req, err := c.request(context.WithValue(ctx, stateKey{}, st), call)
+	req, err := c.request(st, call)
 	if err != nil {
 		return nil, err
 	}
-	resp, err := c.chain.RoundTrip(req)
+	resp, err := c.send(req)
 	st.begun.Store(true) // a middleware that passes the call on from now on is too late
 	if err == nil {
 		err = complete(resp)
@@ -171,6 +143,28 @@ func (c *Client) Do(ctx context.Context, call *Call) (*Response, error) {
 	}
 	return r, nil
 }
+
+// send hands the request to the layers. Some of them are user code, whose panic
+// must not end what goes on beside this call.
+func (c *Client) send(req *http.Request) (resp *http.Response, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			resp, err = nil, &panicError{fmt.Errorf("panic: %v\n%s", v, debug.Stack())}
+		}
+	}()
+	return c.chain.RoundTrip(req)
+}
+
+// panicError is the error of a layer that panicked. Only its cause shows with
+// what, as nobody knows what that holds.
+type panicError struct{ err error }
+
+const panicText = "a middleware or the transport panicked"
+
+func (*panicError) Error() string { return panicText }
+
+// Unwrap returns the value of the panic and the stack.
+func (p *panicError) Unwrap() error { return p.err }
 
 // request builds the request. It fails only on input, before anything is sent.
 func (c *Client) request(ctx context.Context, call *Call) (*http.Request, error) {
@@ -209,7 +203,7 @@ func (b Body) attach(req *http.Request) error {
 			return nil
 		}
 		b.Length = int64(len(b.Bytes))
-		b.Open = func() (io.ReadCloser, error) { return newBuffered(b.Bytes), nil }
+		b.Open = func() (io.ReadCloser, error) { return newOutgoing(b.Bytes), nil }
 	} else {
 		b.Open = stateOf(req.Context()).track(b.Open)
 	}
@@ -224,25 +218,22 @@ func (b Body) attach(req *http.Request) error {
 	return nil
 }
 
-// track remembers what open returned last.
-func (st *state) track(open func() (io.ReadCloser, error)) func() (io.ReadCloser, error) {
-	return func() (io.ReadCloser, error) {
-		body, err := open()
-		if err == nil {
-			st.body.Store(&body)
-		}
-		return body, err
-	}
-}
-
 // Decode reads the body as JSON into v. Unknown fields are ignored. The error
 // is a *kyckit.Error of kind ErrDecode that does not quote the body.
 func (r *Response) Decode(v any) error {
-	if len(bytes.TrimSpace(r.Body)) == 0 {
+	body := JSON(r.Body)
+	if len(body) == 0 {
 		return r.Fail(kyckit.ErrDecode, "the answer is empty", Explanation{})
 	}
-	if err := json.Unmarshal(r.Body, v); err != nil {
+	if err := json.Unmarshal(body, v); err != nil {
 		return r.Fail(kyckit.ErrDecode, "the answer is not the documented JSON", Explanation{})
 	}
 	return nil
+}
+
+// JSON returns what of a body is JSON: all but the space around it and a byte
+// order mark, which some servers put in front and RFC 8259, section 8.1, lets
+// readers skip.
+func JSON(body []byte) []byte {
+	return bytes.TrimSpace(bytes.TrimPrefix(body, []byte("\uFEFF")))
 }

@@ -23,6 +23,12 @@ const (
 	defaultMaxResponseBytes = 4 << 20
 	defaultRequestIDHeader  = "X-Request-Id"
 
+	// pingAfter is how long an HTTP/2 connection may be silent before it is
+	// pinged, and pingTimeout how long the answer may take: together less than
+	// a try, so that the next one finds a new connection.
+	pingAfter   = 10 * time.Second
+	pingTimeout = 10 * time.Second
+
 	userAgent = "kyckit-go"
 )
 
@@ -126,21 +132,23 @@ func New(cfg Config) (*Client, error) {
 
 	// The caller's client is copied: its transport and jar are kept, its
 	// redirect rule is replaced, its timeout becomes the timeout of one try.
-	var hc http.Client
+	hc := http.Client{Transport: newBase()}
 	if h.Client != nil {
 		hc = *h.Client
+		if hc.Transport == nil {
+			hc.Transport = http.DefaultTransport
+		}
 		if c.timeout == 0 {
 			c.timeout = max(hc.Timeout, 0) // negative is none, too
 		}
 		hc.Timeout = 0
 	}
-	var rt http.RoundTripper = &try{client: c, base: cmp.Or(hc.Transport, newBase())}
+	hc.Transport = &try{client: c, base: hc.Transport}
 	if cfg.Authorize != nil {
-		rt = cfg.Authorize(rt)
+		hc.Transport = cfg.Authorize(hc.Transport)
 	}
-	hc.Transport = rt
 	hc.CheckRedirect = checkRedirect
-	c.chain = &retrier{http: &hc}
+	c.chain = newRetrier(&hc, c.retry, len(h.Middleware) > 0)
 	for i := len(h.Middleware) - 1; i >= 0; i-- {
 		if c.chain = h.Middleware[i](c.chain); Missing(c.chain) {
 			return nil, ConfigError(cfg.Provider, "HTTP.Middleware", "must not return nil")
@@ -150,7 +158,8 @@ func New(cfg Config) (*Client, error) {
 }
 
 // newBase returns the module's own transport: like net/http's default, without
-// reading proxy settings from the environment.
+// reading proxy settings from the environment. Its pings find out about HTTP/2
+// connections that the network swallowed, which nothing else ends.
 func newBase() http.RoundTripper {
 	return &http.Transport{
 		DialContext:           (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
@@ -160,6 +169,7 @@ func newBase() http.RoundTripper {
 		IdleConnTimeout:       90 * time.Second,
 		TLSHandshakeTimeout:   10 * time.Second,
 		ExpectContinueTimeout: time.Second,
+		HTTP2:                 &http.HTTP2Config{SendPingTimeout: pingAfter, PingTimeout: pingTimeout},
 	}
 }
 

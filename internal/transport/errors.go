@@ -24,6 +24,8 @@ func (r *Response) statusError() *kyckit.Error {
 	switch r.StatusCode {
 	case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther, http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
 		why = "redirect refused"
+	case http.StatusProxyAuthRequired:
+		why = "the proxy asks for credentials"
 	}
 	if ex.Kind != nil {
 		kind = ex.Kind
@@ -100,7 +102,10 @@ func (c *Client) transportError(ctx context.Context, st *state, err error) *kyck
 		}
 	case st.call.Repeatable || notSent:
 		e.Kind = kyckit.ErrUnavailable
-		if notSent {
+		switch {
+		case notSent && errors.As(err, new(*tlsRefusal)):
+			e.Reason += ", nothing was handled"
+		case notSent:
 			e.Reason += ", nothing was sent"
 		}
 	default:
@@ -137,9 +142,14 @@ func reason(err error) string {
 	var dns *net.DNSError
 	var untrusted *tls.CertificateVerificationError
 	var timeout interface{ Timeout() bool }
+	var refused *tlsRefusal
 	switch {
 	case errors.Is(err, errTryTimeout):
 		return errTryTimeout.Error()
+	case errors.Is(err, errNotRepeated):
+		return errNotRepeated.Error()
+	case errors.As(err, new(*panicError)):
+		return panicText
 	case errors.Is(err, errTooLarge):
 		return "the answer is larger than the limit"
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
@@ -148,6 +158,12 @@ func reason(err error) string {
 		return "the host name cannot be resolved"
 	case errors.As(err, &untrusted):
 		return "the server's certificate is not trusted"
+	case errors.As(err, &refused) && aboutCertificate(refused.alert):
+		return "the server refused the client certificate"
+	case errors.As(err, &refused):
+		return "the server refused the TLS handshake"
+	case proxyRefused(err):
+		return "the proxy asks for credentials"
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return "connection refused"
 	case wasNotSent(err):
@@ -161,12 +177,25 @@ func reason(err error) string {
 	}
 }
 
+// proxyRefused reports that the proxy answered a CONNECT with 407. All that
+// net/http keeps of that answer is the text of its status.
+func proxyRefused(err error) bool {
+	for ; err != nil; err = errors.Unwrap(err) {
+		if err.Error() == http.StatusText(http.StatusProxyAuthRequired) {
+			return true
+		}
+	}
+	return false
+}
+
 // safeCause keeps of an error what is useful to a program and cannot print
 // anything from a request or an answer.
 func safeCause(err error) error {
 	var dns *net.DNSError
 	var untrusted *tls.CertificateVerificationError
 	var errno syscall.Errno
+	var refused *tlsRefusal
+	var panicked *panicError
 	switch {
 	case errors.Is(err, context.Canceled):
 		return context.Canceled
@@ -176,6 +205,10 @@ func safeCause(err error) error {
 		return dns
 	case errors.As(err, &untrusted):
 		return untrusted
+	case errors.As(err, &refused):
+		return refused.alert
+	case errors.As(err, &panicked):
+		return panicked.err
 	case errors.As(err, &errno):
 		return errno
 	case errors.Is(err, io.ErrUnexpectedEOF):
@@ -190,27 +223,51 @@ func safeCause(err error) error {
 // maxCode bounds what may stand in an error as a provider's code.
 const maxCode = 64
 
+// maxDigits is the longest number in a code or an id that is not taken for a
+// person's: birth dates have eight digits, telephone numbers and ids more.
+const maxDigits = 7
+
 // Code returns s if it looks like a machine-readable code, else "". Long runs
 // of digits are refused: they could be a person's number.
-func Code(s string) string { return token(s, maxCode, 7) }
+func Code(s string) string { return token(s, maxCode, maxDigits, true) }
 
 // maxRequestID bounds what may stand in a log as a request id.
 const maxRequestID = 128
 
 // RequestID returns s if it looks like the id of an exchange, else "". One
-// without a letter is refused: it could be a person's number.
+// without a letter and one that holds a long number are refused: it could be a
+// person's number. A run of digits in 32 hexadecimal ones, as in a UUID, is
+// chance.
 func RequestID(s string) string {
 	if !strings.ContainsFunc(s, func(r rune) bool { return r|0x20 >= 'a' && r|0x20 <= 'z' }) {
 		return ""
 	}
-	return token(s, maxRequestID, maxRequestID)
+	if hex128(s) {
+		return token(s, maxRequestID, maxRequestID, true)
+	}
+	return token(s, maxRequestID, maxDigits, false)
+}
+
+// hex128 reports 32 hexadecimal digits, with or without dashes.
+func hex128(s string) bool {
+	n := 0
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c == '-':
+		case c >= '0' && c <= '9', c|0x20 >= 'a' && c|0x20 <= 'f':
+			n++
+		default:
+			return false
+		}
+	}
+	return n == 32
 }
 
 func requestID(resp *http.Response, header string) string { return RequestID(resp.Header.Get(header)) }
 
 // token returns s if it is short, made of letters, digits and a few marks, and
-// has no run of digits longer than digits.
-func token(s string, length, digits int) string {
+// has no number of more than so many digits. A number ends at a mark if parted.
+func token(s string, length, digits int, parted bool) string {
 	if len(s) > length {
 		return ""
 	}
@@ -222,8 +279,12 @@ func token(s string, length, digits int) string {
 			if run++; run > digits {
 				return ""
 			}
-		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c == '-', c == '_', c == '.', c == ':':
+		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z':
 			run = 0
+		case c == '-', c == '_', c == '.', c == ':':
+			if parted {
+				run = 0
+			}
 		default:
 			return ""
 		}

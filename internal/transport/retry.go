@@ -4,7 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"io"
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"strconv"
@@ -17,10 +17,30 @@ import (
 )
 
 // retrier hands a request to go-retryablehttp. The decision whether to try
-// again and after how long is this package's: the library cannot see the
-// method on a transport error, so the call's mark travels in the context.
+// again and after how long is this package's: the library cannot see whether a
+// call is repeatable, so the call's state travels in the context.
 type retrier struct {
-	http *http.Client
+	http    *http.Client
+	policy  kyckit.Retry
+	library *retryablehttp.Client
+	shared  bool // a middleware has the requests that come in
+}
+
+func newRetrier(c *http.Client, policy kyckit.Retry, middleware bool) *retrier {
+	r := &retrier{http: c, policy: policy, shared: middleware}
+	r.library = r.prepared(renew)
+	return r
+}
+
+func (r *retrier) prepared(renew func(*http.Request) error) *retryablehttp.Client {
+	return &retryablehttp.Client{
+		HTTPClient:   r.http,
+		RetryMax:     r.policy.MaxAttempts - 1,
+		CheckRetry:   again,
+		Backoff:      func(time.Duration, time.Duration, int, *http.Response) time.Duration { return 0 }, // again has waited
+		PrepareRetry: renew,
+		ErrorHandler: retryablehttp.PassthroughErrorHandler,
+	}
 }
 
 func (r *retrier) RoundTrip(req *http.Request) (*http.Response, error) {
@@ -33,42 +53,89 @@ func (r *retrier) RoundTrip(req *http.Request) (*http.Response, error) {
 	if st.begun.Swap(true) && (!st.call.Repeatable || st.call.Once) {
 		return nil, errors.New("a middleware tried to repeat a call that must not be repeated")
 	}
-	var wait time.Duration
-	rc := retryablehttp.Client{
-		HTTPClient: r.http,
-		RetryMax:   st.client.retry.MaxAttempts - 1,
-		CheckRetry: func(ctx context.Context, resp *http.Response, err error) (again bool, _ error) {
-			tries := int(st.tries.Add(1))
-			if worthwhile(resp, err) {
-				wait, again = st.allowed(ctx, resp, tries)
-			}
-			return again, nil
-		},
-		Backoff:      func(_, _ time.Duration, _ int, _ *http.Response) time.Duration { return wait },
-		ErrorHandler: retryablehttp.PassthroughErrorHandler,
+	if r.shared {
+		own := *req
+		own.Header = maps.Clone(req.Header)
+		req = &own
 	}
-	rr := &retryablehttp.Request{Request: req}
-	if open, length := req.GetBody, req.ContentLength; st.call.Repeatable && open != nil {
-		if err := rr.SetBody(retryablehttp.ReaderFunc(func() (io.Reader, error) { return open() })); err != nil {
-			return nil, &NotSentError{err}
+	library := r.library
+	if r.http.Jar != nil {
+		library = r.prepared(renewWith(req.Header["Cookie"]))
+	}
+	resp, err := library.Do(&retryablehttp.Request{Request: req})
+	if err != nil {
+		return nil, err
+	}
+	if r.shared {
+		hideToken(resp)
+	}
+	return resp, nil
+}
+
+// renew makes the next try's request of a copy of the last one. The map of the
+// last one's headers may still be read by net/http, which can be at sending when
+// the answer is complete, so the new one has a map of its own.
+func renew(req *http.Request) error {
+	req.Header = maps.Clone(req.Header)
+	if req.GetBody == nil {
+		return nil
+	}
+	body, err := req.GetBody()
+	if err != nil {
+		return &NotSentError{err}
+	}
+	req.Body = body
+	return nil
+}
+
+// renewWith is renew for a client with a cookie jar, whose cookies net/http adds
+// to those that are there.
+func renewWith(cookies []string) func(*http.Request) error {
+	return func(req *http.Request) error {
+		err := renew(req)
+		delete(req.Header, "Cookie")
+		if cookies != nil {
+			req.Header["Cookie"] = cookies
 		}
-		req.GetBody, req.ContentLength = open, length // as the library cannot know them
+		return err
 	}
-	resp, err := rc.Do(rr)
-	// The bearer was set on header maps that a middleware can still see: its own
-	// request's, and those of the requests that followed redirects.
-	delete(req.Header, "Authorization")
+}
+
+// hideToken puts copies without the bearer in the place of the requests that
+// led to an answer, redirects included.
+func hideToken(resp *http.Response) {
 	for hop := resp; hop != nil && hop.Request != nil; hop = hop.Request.Response {
-		delete(hop.Request.Header, "Authorization")
+		clean := *hop.Request
+		clean.Header = maps.Clone(clean.Header)
+		delete(clean.Header, "Authorization")
+		hop.Request = &clean
 	}
-	return resp, err
+}
+
+// again reports whether the call is tried again, and has waited when it is.
+func again(ctx context.Context, resp *http.Response, err error) (bool, error) {
+	if !worthwhile(resp, err) {
+		return false, nil
+	}
+	wait, ok := stateOf(ctx).allowed(ctx, resp)
+	if !ok {
+		return false, nil
+	}
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true, nil
+	case <-ctx.Done():
+		return false, ctx.Err()
+	}
 }
 
 // allowed reports whether the call may be tried again, and after what wait: no
 // try begins after the caller's deadline.
-func (st *state) allowed(ctx context.Context, resp *http.Response, tries int) (wait time.Duration, ok bool) {
-	retry := st.client.retry
-	if !st.call.Repeatable || st.call.Once || tries >= retry.MaxAttempts || ctx.Err() != nil {
+func (st *state) allowed(ctx context.Context, resp *http.Response) (wait time.Duration, ok bool) {
+	retry, tries := st.client.retry, int(st.tries.Load())
+	if !st.call.Repeatable || st.call.Once || st.call.Body.OneShot || tries >= retry.MaxAttempts || ctx.Err() != nil {
 		return 0, false
 	}
 	wait = jitter(retry, tries)
@@ -108,14 +175,15 @@ func transientStatus(status int) bool {
 func transient(err error) bool {
 	var notSent *NotSentError
 	var untrusted *tls.CertificateVerificationError
-	return !errors.As(err, &notSent) && !errors.As(err, &untrusted) && !errors.Is(err, errTooLarge)
+	return !errors.As(err, &notSent) && !errors.As(err, &untrusted) && !errors.As(err, new(*tlsRefusal)) && !errors.Is(err, errTooLarge)
 }
 
 // maxRetryAfter bounds what is believed of a Retry-After.
 const maxRetryAfter = 24 * time.Hour
 
 // retryAfter reads the header in both of its forms; 0 when it is absent, in
-// the past or nonsense.
+// the past or nonsense. A date is meant by the clock that the answer's own Date
+// shows, and by ours, which says now, where there is none.
 func retryAfter(h http.Header, now time.Time) time.Duration {
 	v := strings.TrimSpace(h.Get("Retry-After"))
 	if v == "" {
@@ -127,6 +195,9 @@ func retryAfter(h http.Header, now time.Time) time.Duration {
 			return maxRetryAfter
 		}
 		return time.Duration(n) * time.Second
+	}
+	if date, err := http.ParseTime(h.Get("Date")); err == nil {
+		now = date
 	}
 	if t, err := http.ParseTime(v); err == nil {
 		return min(max(t.Sub(now), 0), maxRetryAfter)

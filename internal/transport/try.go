@@ -7,6 +7,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"sync/atomic"
 	"time"
 )
 
@@ -21,21 +22,13 @@ type try struct {
 
 func (t *try) RoundTrip(req *http.Request) (*http.Response, error) {
 	c, st := t.client, stateOf(req.Context())
-	timeout := cmp.Or(c.timeout, defaultTimeout)
-	if c.timeout == 0 && st != nil && st.call.Timeout > 0 {
-		timeout = st.call.Timeout
-	}
+	timeout := cmp.Or(c.timeout, st.call.Timeout, defaultTimeout)
 	ctx, cancel := context.WithTimeoutCause(req.Context(), timeout, errTryTimeout)
 	defer cancel()
-	var conn *dial
-	traced := ctx
-	if st != nil && !st.call.Repeatable {
-		conn = &dial{}
-		traced = conn.watch(ctx)
-	}
-	sent := req.WithContext(traced)
+	way := &passage{}
+	sent := req.WithContext(way.watch(ctx, cancel))
 	answered := func() {}
-	if st != nil && st.body.Load() != nil {
+	if st.body.Load() != nil {
 		// net/http waits for a Read of the body in progress even when the time
 		// is over. It may be of a body that net/http opened anew by itself.
 		defer context.AfterFunc(ctx, func() { _ = (*st.body.Load()).Close() })()
@@ -43,22 +36,29 @@ func (t *try) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 
 	start := time.Now()
+	st.tries.Add(1)
 	resp, err := t.base.RoundTrip(sent)
 	if err == nil {
 		err = complete(resp)
 	}
 	if err == nil {
-		err = bufferBody(resp, req.Method, c.maxBytes, answered)
+		err = bufferBody(resp, req.Method, c.maxBytes, cancel)
+		answered()
 		dropBadLocation(resp, req.URL)
 		resp.Request = req
 	}
-	if err != nil && context.Cause(ctx) == errTryTimeout && req.Context().Err() == nil { //nolint:errorlint // the cause is set above, never wrapped
-		err = errTryTimeout
+	mayBeSent := err == nil
+	if err != nil {
+		if context.Cause(ctx) == errTryTimeout && req.Context().Err() == nil { //nolint:errorlint // the cause is set above, never wrapped
+			err = errTryTimeout
+		}
+		err, mayBeSent = way.judge(alerted(err))
+		if !mayBeSent && !st.call.Repeatable {
+			err = &NotSentError{err}
+		}
 	}
-	if err != nil && conn != nil && conn.failed() {
-		err = &NotSentError{err}
-	}
-	if st != nil && (err == nil || !wasNotSent(err)) { // errors.As costs memory also for nothing
+	st.tries.Add(max(way.writes.Load()-1, 0)) // by a transport that could not be stopped
+	if mayBeSent {
 		st.sent.Add(1)
 	}
 	t.log(req.Context(), st, resp, err, time.Since(start))
@@ -72,7 +72,7 @@ func (t *try) RoundTrip(req *http.Request) (*http.Response, error) {
 // word or a number; the request id is filtered by requestID.
 func (t *try) log(ctx context.Context, st *state, resp *http.Response, err error, took time.Duration) {
 	l := t.client.logger
-	if l == nil || st == nil || !l.Enabled(ctx, slog.LevelDebug) {
+	if l == nil || !l.Enabled(ctx, slog.LevelDebug) {
 		return
 	}
 	attrs := [...]slog.Attr{
@@ -80,7 +80,7 @@ func (t *try) log(ctx context.Context, st *state, resp *http.Response, err error
 		slog.String("op", st.call.Op),
 		slog.String("method", st.call.Method),
 		slog.String("path", st.call.Path),
-		slog.Int("attempt", int(st.tries.Load())+1),
+		slog.Int("attempt", int(st.tries.Load())),
 		slog.Duration("duration", took),
 		{},
 		{},
@@ -100,8 +100,7 @@ func (t *try) log(ctx context.Context, st *state, resp *http.Response, err error
 	l.LogAttrs(ctx, slog.LevelDebug, "kyckit call", attrs[:n]...)
 }
 
-// buffered is a body that is wholly in memory: a request's, or a response's
-// that was read to its end within the limit.
+// buffered is the body of an answer that was read to its end within the limit.
 type buffered struct {
 	bytes.Reader
 	data []byte
@@ -115,12 +114,33 @@ func newBuffered(data []byte) *buffered {
 
 func (*buffered) Close() error { return nil }
 
-// bufferBody reads the answer to its end and calls answered then.
-func bufferBody(resp *http.Response, method string, limit int64, answered func()) error {
+// outgoingBytes is the body of a request. It cannot be rewound: whoever below
+// might do that would do it while net/http still reads.
+type outgoingBytes struct{ r bytes.Reader }
+
+func newOutgoing(data []byte) *outgoingBytes {
+	b := &outgoingBytes{}
+	b.r.Reset(data)
+	return b
+}
+
+func (b *outgoingBytes) Read(p []byte) (int, error) { return b.r.Read(p) }
+
+func (*outgoingBytes) Close() error { return nil }
+
+// refusalTime is how long the body of a 401 is waited for. Its status says what
+// is to be done, and a call with a new token waits behind it.
+const refusalTime = time.Second
+
+// bufferBody reads the answer to its end. Calling cancel must end a Read.
+func bufferBody(resp *http.Response, method string, limit int64, cancel func()) error {
+	var enough atomic.Bool
+	if resp.StatusCode == http.StatusUnauthorized {
+		defer time.AfterFunc(refusalTime, func() { enough.Store(true); cancel() }).Stop()
+	}
 	data, err := readBody(resp, method, limit)
-	answered()
 	_ = resp.Body.Close()
-	if err != nil && resp.StatusCode != http.StatusRequestEntityTooLarge {
+	if err != nil && resp.StatusCode != http.StatusRequestEntityTooLarge && !enough.Load() {
 		// A 413 says it all in its status, and its body may be lost in the
 		// reset that follows.
 		return err
