@@ -7,6 +7,7 @@ import (
 	"net/http"
 
 	"github.com/kyckit/kyckit"
+	"github.com/kyckit/kyckit/internal/lenient"
 	"github.com/kyckit/kyckit/internal/transport"
 )
 
@@ -117,19 +118,17 @@ type Liveness struct {
 	IsAlive *bool `json:"isAlive,omitempty"`
 }
 
-// UnmarshalJSON splits the documented method from the others.
+// UnmarshalJSON splits the documented method from the others. It never fails.
 func (m *AuthenticationMethods) UnmarshalJSON(b []byte) error {
 	*m = AuthenticationMethods{}
 	var all map[string]json.RawMessage
-	if err := tolerant(b, &all); err != nil {
-		return err
+	if json.Unmarshal(b, &all) != nil {
+		return nil // another form is as if absent
 	}
 	for key, value := range all {
 		if key == faceKey && value[0] == '{' {
 			m.Face = &FaceAuthentication{}
-			if err := tolerant(value, m.Face); err != nil {
-				return err
-			}
+			_ = lenient.Object(value, m.Face) // valid, and an object
 			continue
 		}
 		if m.Other == nil {
@@ -157,8 +156,10 @@ func (m AuthenticationMethods) MarshalJSON() ([]byte, error) {
 // unsigned, from the app; one that is empty or cannot stand in a path is
 // refused. The call is repeated as [kyckit.HTTP] says.
 //
-// The error is a *kyckit.Error. The provider documents no error bodies: Body
-// holds them as they came.
+// The error is a *kyckit.Error, of kind [kyckit.ErrDecode] for an answer with the
+// id of another attempt. Whose attempt it was is not asked and so not compared:
+// compare Identity.PersonID where that matters. The provider documents no error bodies: Body holds them as they
+// came.
 func (c *Client) Authentication(ctx context.Context, attemptID string) (*Authentication, error) {
 	if err := c.made(opAuthentication); err != nil {
 		return nil, err
@@ -174,19 +175,28 @@ func (c *Client) Authentication(ctx context.Context, attemptID string) (*Authent
 		return nil, withRequestID(err)
 	}
 	a, ok := decodeAuthentication(resp.Body)
-	if !ok {
+	switch {
+	case !ok:
 		return nil, resp.Fail(kyckit.ErrDecode, "the answer is not a JSON object", transport.Explanation{})
+	case len(a.ID) == len(attemptID) && a.ID != attemptID:
+		// An id of another length is none of an attempt's, but the provider's
+		// own of the record.
+		return nil, resp.Fail(kyckit.ErrDecode, "the answer is about another attempt", transport.Explanation{})
 	}
 	return a, nil
 }
 
-// decodeAuthentication takes every JSON object.
+// maxItems is the longest array that is read of an authentication, whose only
+// long one are the tries of a person.
+const maxItems = 10_000
+
+// decodeAuthentication takes every JSON object without an endless array.
 func decodeAuthentication(body []byte) (*Authentication, bool) {
-	if !bytes.HasPrefix(bytes.TrimLeft(body, " \t\r\n"), []byte("{")) {
+	if _, longest := lenient.Items(body); longest > maxItems || !bytes.HasPrefix(bytes.TrimSpace(body), []byte("{")) {
 		return nil, false
 	}
 	a := &Authentication{}
-	if err := tolerant(body, a); err != nil {
+	if lenient.Object(body, a) != nil {
 		return nil, false
 	}
 	a.Raw = body

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"log/slog"
 	"net/http"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -79,6 +80,41 @@ func TestPitfallAttemptIdsCannotChangeThePath(t *testing.T) {
 	a, err := client.Authentication(t.Context(), "a b?c#d")
 	require.NoError(t, err)
 	assert.Equal(t, "odd", a.ID)
+}
+
+// What an answer names is the attempt that was asked for.
+func TestAnAuthenticationOfAnotherAttemptIsRefused(t *testing.T) {
+	const asked, other = "fa01e0000000000000000001", "fa01e0000000000000000002"
+	fake, client := start(t)
+	fake.SetAuthentication(asked, json.RawMessage(`{"id":"`+other+`","status":"approved"}`))
+	a, err := client.Authentication(t.Context(), asked)
+	require.ErrorIs(t, err, kyckit.ErrDecode)
+	assert.Nil(t, a)
+	for _, body := range []string{`{"id":"` + asked + `"}`, `{"status":"approved"}`, `{"id":null}`, `{"id":"internal-7"}`} {
+		fake.SetAuthentication(asked, json.RawMessage(body))
+		_, err = client.Authentication(t.Context(), asked)
+		require.NoError(t, err, body)
+	}
+}
+
+// 4 MiB of "{}" would become hundreds of megabytes of tries.
+func TestAnAuthenticationWithAnEndlessArrayTakesNoMemory(t *testing.T) {
+	fake, client := start(t)
+	many := strings.Repeat(`{},`, 1<<20) + `{}`
+	for _, body := range []string{
+		`{"authenticationMethods":{"face_authentication":{"attempts":[` + many + `]}}}`,
+		`{"context":{"location":{"location":{"coordinates":[` + strings.Repeat("1,", 1<<20) + `1]}}}}`,
+	} {
+		fake.SetAuthentication("a1", json.RawMessage(body))
+		_, err := client.Authentication(t.Context(), "a1") // grows the buffers of net/http
+		require.ErrorIs(t, err, kyckit.ErrDecode)
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		_, err = client.Authentication(t.Context(), "a1")
+		runtime.ReadMemStats(&after)
+		require.ErrorIs(t, err, kyckit.ErrDecode)
+		assert.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(48<<20))
+	}
 }
 
 func TestPitfallBearerIsRequiredAndMintedOnceForManyCalls(t *testing.T) {
@@ -157,19 +193,22 @@ func TestCreateIdentityForms(t *testing.T) {
 func TestCreateIdentityRefusesBadInput(t *testing.T) {
 	fake, client := start(t)
 	for field, change := range map[string]func(*cafsmartauth.IdentityParams){
-		"Name is":          func(p *cafsmartauth.IdentityParams) { p.Name = " " },
-		"Name must":        func(p *cafsmartauth.IdentityParams) { p.Name = "\xff" },
-		"PersonID is":      func(p *cafsmartauth.IdentityParams) { p.PersonID = "1112223" },
-		"PersonID is not":  func(p *cafsmartauth.IdentityParams) { p.PersonID = "١١١٤٤٤٧٧٧٣٥" },
-		"ImageURL must":    func(p *cafsmartauth.IdentityParams) { p.ImageURL = "" },
-		"ImageURL must be": func(p *cafsmartauth.IdentityParams) { p.ImageURL = "selfie.jpg" },
-		"ImageURL":         func(p *cafsmartauth.IdentityParams) { p.ImageURL = "file:///etc/passwd" },
-		"Email must":       func(p *cafsmartauth.IdentityParams) { p.Email = "Pessoa <pessoa@example.com>" },
-		"Email":            func(p *cafsmartauth.IdentityParams) { p.Email = "nobody" },
-		"Phone must":       func(p *cafsmartauth.IdentityParams) { p.Phone = "1234567" },
-		"Phone must be":    func(p *cafsmartauth.IdentityParams) { p.Phone = "1234567890123456" },
-		"Phone":            func(p *cafsmartauth.IdentityParams) { p.Phone = "55 11 ٩٩٩٩٩0000" },
-		"Phone must be 8":  func(p *cafsmartauth.IdentityParams) { p.Phone = "011 99999-0000" },
+		"Name is":                               func(p *cafsmartauth.IdentityParams) { p.Name = " " },
+		"Name must":                             func(p *cafsmartauth.IdentityParams) { p.Name = "\xff" },
+		"PersonID is":                           func(p *cafsmartauth.IdentityParams) { p.PersonID = "1112223" },
+		"PersonID is not":                       func(p *cafsmartauth.IdentityParams) { p.PersonID = "١١١٤٤٤٧٧٧٣٥" },
+		"ImageURL must":                         func(p *cafsmartauth.IdentityParams) { p.ImageURL = "" },
+		"ImageURL must be":                      func(p *cafsmartauth.IdentityParams) { p.ImageURL = "selfie.jpg" },
+		"ImageURL must be an absolute https":    func(p *cafsmartauth.IdentityParams) { p.ImageURL = "http://selfies.example/1.jpg" },
+		"ImageURL must be an absolute https a":  func(p *cafsmartauth.IdentityParams) { p.ImageURL = "https:///1.jpg" },
+		"ImageURL must be an absolute https ad": func(p *cafsmartauth.IdentityParams) { p.ImageURL = "https://user:pass@selfies.example/1.jpg" },
+		"ImageURL":                              func(p *cafsmartauth.IdentityParams) { p.ImageURL = "file:///etc/passwd" },
+		"Email must":                            func(p *cafsmartauth.IdentityParams) { p.Email = "Pessoa <pessoa@example.com>" },
+		"Email":                                 func(p *cafsmartauth.IdentityParams) { p.Email = "nobody" },
+		"Phone must":                            func(p *cafsmartauth.IdentityParams) { p.Phone = "1234567" },
+		"Phone must be":                         func(p *cafsmartauth.IdentityParams) { p.Phone = "1234567890123456" },
+		"Phone":                                 func(p *cafsmartauth.IdentityParams) { p.Phone = "55 11 ٩٩٩٩٩0000" },
+		"Phone must be 8":                       func(p *cafsmartauth.IdentityParams) { p.Phone = "011 99999-0000" },
 	} {
 		p := person
 		change(&p)

@@ -18,9 +18,9 @@ import (
 const (
 	provider = "cafsmartauth"
 
-	// ProductionURL is the default of [Config.BaseURL]. It is the only host the
-	// provider documents; its SDKs also hold a beta and a dev host.
-	ProductionURL = "https://api.identity.combateafraude.com"
+	// productionURL is the only host the provider documents; its SDKs also hold
+	// a beta and a dev host.
+	productionURL = "https://api.identity.combateafraude.com"
 
 	defaultMaxTTL  = 24 * time.Hour
 	defaultCallTTL = 5 * time.Minute
@@ -39,7 +39,9 @@ type Config struct {
 	// in a blank is refused, and in FIPS 140-only mode what is shorter than 14
 	// bytes. Required.
 	ClientSecret kyckit.Secret
-	// BaseURL is the provider's address. Empty means [ProductionURL].
+	// BaseURL is the provider's address, https (http on loopback only). Empty
+	// means the documented production host,
+	// "https://api.identity.combateafraude.com".
 	BaseURL string
 	// MaxTTL is the longest lifetime Mint accepts, at least a second. Zero
 	// means 24 h.
@@ -61,6 +63,9 @@ type Config struct {
 	// provider's table says string and its sample shows a number; the default
 	// is a string.
 	PhoneAsNumber bool
+	// AllowAllUsersTestToken lets MintAllUsersTestToken mint. Whoever holds
+	// such a token acts as any person, so leave it off in production.
+	AllowAllUsersTestToken bool
 	// HTTP says how the two calls are made.
 	HTTP kyckit.HTTP
 }
@@ -73,6 +78,7 @@ type Client struct {
 	checkCPF bool
 	cpfForm  CPFForm
 	asNumber bool
+	allUsers bool
 
 	macs   *macs
 	parser *jwt.Parser
@@ -123,7 +129,7 @@ func New(cfg Config) (*Client, error) {
 	}
 	calls, err := transport.New(transport.Config{
 		Provider:  provider,
-		BaseURL:   cmp.Or(cfg.BaseURL, ProductionURL),
+		BaseURL:   cmp.Or(cfg.BaseURL, productionURL),
 		HTTP:      cfg.HTTP,
 		Authorize: func(base http.RoundTripper) http.RoundTripper { return auth.NewTransport(base, tokens) },
 	})
@@ -135,6 +141,7 @@ func New(cfg Config) (*Client, error) {
 		checkCPF: cfg.CheckCPF,
 		cpfForm:  cfg.CPFForm,
 		asNumber: cfg.PhoneAsNumber,
+		allUsers: cfg.AllowAllUsersTestToken,
 		macs:     newMACs([]byte(secret)),
 		parser:   jwt.NewParser(jwt.WithStrictDecoding()),
 		times:    newTimes(leeway),

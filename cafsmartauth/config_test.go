@@ -45,7 +45,7 @@ func TestNewNamesTheWrongField(t *testing.T) {
 }
 
 func TestNewDefaults(t *testing.T) {
-	assert.Equal(t, "https://api.identity.combateafraude.com", ProductionURL)
+	assert.Equal(t, "https://api.identity.combateafraude.com", productionURL)
 	newClient(t, func(c *Config) { c.MaxTTL = time.Second })
 	newClient(t, func(c *Config) { c.Leeway = time.Minute })
 }

@@ -27,12 +27,13 @@
 //
 // # Denied and pending
 //
-// An attestation says isAuthorized true or false and nothing of pending. That
-// an attempt is pending, because somebody looks at it, is known only from the
-// SDK's callback in the app, so the app has to pass it on: [Answer.Pending].
-// [Client.VerifyAnswer] turns it into [ErrPending]; [Client.VerifyAttestation]
-// sees the attestation alone and says [ErrDenied] to both. Since the report is
-// unsigned it never lets anybody in. [Client.Authentication] tells more.
+// An attestation says isAuthorized true or false. A pending attempt, which
+// somebody still looks at, is false there too: only the SDK's callback in the
+// app knows that it is pending, and the app has to pass that on as
+// [Answer.Pending]. [Client.VerifyAnswer] then returns [ErrPending];
+// [Client.VerifyAttestation], which sees no more than the attestation, returns
+// [ErrDenied] for denied and pending attempts alike. Answer.Pending is not
+// signed, so it never lets anybody in. [Client.Authentication] tells more.
 //
 // # Concurrency, errors, retries, logs
 //
@@ -78,5 +79,6 @@
 //	no duplicate-CPF behaviour, no key            CreateIdentity is never repeated
 //
 // Smart Auth itself documents no webhook. Caf Connect does; see
-// webhook.CafConnect.
+// webhook.CafConnect. The sample signature on its page is another vendor's, word
+// for word, and no test of Caf Connect's own.
 package cafsmartauth

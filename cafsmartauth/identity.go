@@ -24,7 +24,7 @@ type IdentityParams struct {
 	// says. Required.
 	PersonID string
 	// ImageURL is the address of a clear selfie, which the provider fetches:
-	// absolute, http or https. Required.
+	// an absolute https address without credentials. Required.
 	ImageURL string
 	// Email receives codes, where a policy asks for them.
 	Email string
@@ -104,7 +104,7 @@ func (c *Client) identity(p IdentityParams) (in identityBody, reason string) {
 	case reason != "":
 		return in, "PersonID " + reason
 	case !imageURL(p.ImageURL):
-		return in, "ImageURL must be an absolute http or https address"
+		return in, "ImageURL must be an absolute https address without credentials"
 	case p.Email != "" && !email(p.Email):
 		return in, "Email must be one bare address"
 	}
@@ -125,7 +125,7 @@ func (c *Client) identity(p IdentityParams) (in identityBody, reason string) {
 
 func imageURL(s string) bool {
 	u, err := url.Parse(s)
-	return err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Hostname() != "" && u.User == nil
+	return err == nil && u.Scheme == "https" && u.Hostname() != "" && u.User == nil
 }
 
 func email(s string) bool {

@@ -4,10 +4,10 @@ import (
 	"encoding/json"
 	"errors"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/kyckit/kyckit"
+	"github.com/kyckit/kyckit/internal/lenient"
 	"github.com/kyckit/kyckit/internal/transport"
 )
 
@@ -31,7 +31,7 @@ func (n Number) Float64() (float64, bool) {
 
 // UnmarshalJSON takes a JSON number or a string; anything else is as if absent.
 func (n *Number) UnmarshalJSON(b []byte) error {
-	*n = Number(scalar(b))
+	*n = Number(lenient.Text(b))
 	return nil
 }
 
@@ -40,34 +40,8 @@ type id string
 
 // UnmarshalJSON takes a string or a JSON number; anything else is as if absent.
 func (i *id) UnmarshalJSON(b []byte) error {
-	*i = id(scalar(b))
+	*i = id(lenient.Text(b))
 	return nil
-}
-
-// scalar is the text of a JSON string or number, else "".
-func scalar(b []byte) string {
-	var s string
-	switch {
-	case len(b) == 0:
-		return ""
-	case b[0] == '-' || b[0] >= '0' && b[0] <= '9':
-		return string(b)
-	case json.Unmarshal(b, &s) != nil:
-		return ""
-	default:
-		return s
-	}
-}
-
-// tolerant decodes an object and leaves a field empty that comes in a form
-// nobody documents. That is safe here: every field informs and none decides.
-func tolerant(object []byte, v any) error {
-	err := json.Unmarshal(object, v)
-	var form *json.UnmarshalTypeError
-	if errors.As(err, &form) {
-		return nil
-	}
-	return err
 }
 
 // Time is a moment the provider sends as an ISO 8601 string. A moment it sends
@@ -77,16 +51,7 @@ type Time struct{ time.Time }
 
 // UnmarshalJSON takes an ISO 8601 string; anything else gives the zero time.
 func (t *Time) UnmarshalJSON(b []byte) error {
-	var s string
-	*t = Time{}
-	if json.Unmarshal(b, &s) == nil {
-		for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05.999999999Z0700", "2006-01-02T15:04:05.999999999", time.DateOnly} {
-			if parsed, err := time.Parse(layout, strings.TrimSpace(s)); err == nil {
-				t.Time = parsed
-				break
-			}
-		}
-	}
+	t.Time = lenient.Time(b)
 	return nil
 }
 

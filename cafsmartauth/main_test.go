@@ -21,6 +21,9 @@ const (
 	testPolicy = "policy-0001"
 )
 
+// allUsers permits tokens that are bound to nobody.
+func allUsers(c *Config) { c.AllowAllUsersTestToken = true }
+
 func newClient(t testing.TB, change ...func(*Config)) *Client {
 	t.Helper()
 	cfg := Config{ClientID: testID, ClientSecret: kyckit.NewSecret(testSecret)}

@@ -33,10 +33,15 @@ func (c *Client) Mint(personID string, ttl time.Duration) (auth.Token, error) {
 
 // MintAllUsersTestToken returns an access token without a personId, which lets
 // whoever holds it act as any person. The provider documents it for tests only;
-// never hand one to an app in production. ttl and errors are those of Mint.
+// never hand one to an app in production. Unless Config.AllowAllUsersTestToken is
+// set it mints none and fails with [kyckit.ErrInvalid]. ttl and other errors are
+// those of Mint.
 func (c *Client) MintAllUsersTestToken(ttl time.Duration) (auth.Token, error) {
 	if err := c.made(opMint); err != nil {
 		return auth.Token{}, err
+	}
+	if !c.allUsers {
+		return auth.Token{}, transport.InputError(provider, opMint, "a token for all users needs Config.AllowAllUsersTestToken")
 	}
 	t, err := c.minter.MintUnbound(ttl)
 	return t, mintError(err)

@@ -57,7 +57,7 @@ func TestMintForms(t *testing.T) {
 }
 
 func TestMintRefusesLifetimes(t *testing.T) {
-	c := newClient(t, func(cfg *Config) { cfg.MaxTTL = time.Hour })
+	c := newClient(t, allUsers, func(cfg *Config) { cfg.MaxTTL = time.Hour })
 	for _, ttl := range []time.Duration{0, -time.Minute, time.Millisecond, time.Hour + 1, 1 << 62} {
 		for _, mint := range []func() error{
 			func() error { _, err := c.Mint(testCPF, ttl); return err },
@@ -75,8 +75,13 @@ func TestMintRefusesLifetimes(t *testing.T) {
 }
 
 func TestAllUsersTokenIsASeparateThing(t *testing.T) {
-	c := newClient(t)
-	token, err := c.MintAllUsersTestToken(time.Minute)
+	token, err := newClient(t).MintAllUsersTestToken(time.Minute)
+	require.ErrorIs(t, err, kyckit.ErrInvalid)
+	assert.Contains(t, err.Error(), "Config.AllowAllUsersTestToken")
+	assert.True(t, token.Access.IsZero())
+
+	c := newClient(t, allUsers)
+	token, err = c.MintAllUsersTestToken(time.Minute)
 	require.NoError(t, err)
 	_, payload := claimsOf(t, token.Access.Reveal())
 	assert.NotContains(t, payload, "personId")

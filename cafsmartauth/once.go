@@ -10,14 +10,6 @@ import (
 	"github.com/kyckit/kyckit/webhook"
 )
 
-// Claims remembers which attempts were used. webhook.Claims satisfies it, so
-// the store that makes webhook deliveries handled once serves here too;
-// replicas must share one. Its errors webhook.ErrDuplicate and
-// webhook.ErrInProgress mean that the attempt is taken.
-type Claims interface {
-	Claim(ctx context.Context, key string, lease time.Duration) (webhook.Claim, error)
-}
-
 const (
 	opOnce = "use once"
 	// claimPrefix keeps attempts apart from deliveries in a shared store.
@@ -31,15 +23,16 @@ const (
 // that, by its AttemptID. Nothing in an attestation but its expiry stops
 // somebody from using it again, so call UseOnce before letting anybody in.
 //
-// The attempt is remembered until the attestation has expired, leeway included,
-// at most for a century.
-// If UseOnce or what follows it fails, the person must authenticate again.
+// The store that makes webhook deliveries handled once serves here too; replicas
+// must share one. The attempt is remembered until the attestation has expired,
+// leeway included, at most for a century. If UseOnce or what follows it fails,
+// the person must authenticate again.
 //
 // The error is a *kyckit.Error: [ErrReplayed] of kind [kyckit.ErrConflict] when
 // the attempt is taken, the context's when that ended, and
 // [kyckit.ErrUnavailable] when the store cannot tell; nobody may be let in then
 // either.
-func UseOnce(ctx context.Context, claims Claims, a *Attestation) error {
+func UseOnce(ctx context.Context, claims webhook.Claims, a *Attestation) error {
 	if transport.Missing(claims) || a == nil || a.AttemptID == "" {
 		return &kyckit.Error{Provider: provider, Op: opOnce, Kind: kyckit.ErrInvalid, Reason: "claims and a verified attestation are required"}
 	}

@@ -17,9 +17,6 @@ import (
 	"github.com/kyckit/kyckit/webhook"
 )
 
-// Every store of deliveries is a store of attempts.
-var _ Claims = webhook.Claims(nil)
-
 // store is a webhook.Claims of the test's own that keeps the rules of its
 // documentation.
 type store struct {
@@ -74,13 +71,13 @@ func (h *held) Release(context.Context) error {
 
 func TestUseOnceRefusesTheSecondUse(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		for _, s := range []Claims{newStore(), webhook.NewMemoryClaims(webhook.MemoryClaimsConfig{})} {
+		for _, s := range []webhook.Claims{newStore(), webhook.NewMemoryClaims(webhook.MemoryClaimsConfig{})} {
 			testSecondUse(t, s)
 		}
 	})
 }
 
-func testSecondUse(t *testing.T, s Claims) {
+func testSecondUse(t *testing.T, s webhook.Claims) {
 	c := newClient(t, func(cfg *Config) { cfg.Leeway = time.Minute })
 	token := attestation(good())
 	a, err := c.VerifyAttestation(token, want)
@@ -158,7 +155,7 @@ func (s *silentStore) Claim(context.Context, string, time.Duration) (webhook.Cla
 
 func TestUseOnceRemembersAnAttestationThatLivesForCenturies(t *testing.T) {
 	c := newClient(t)
-	for _, s := range []Claims{newStore(), webhook.NewMemoryClaims(webhook.MemoryClaimsConfig{})} {
+	for _, s := range []webhook.Claims{newStore(), webhook.NewMemoryClaims(webhook.MemoryClaimsConfig{})} {
 		for i, exp := range []int64{4102444800, 9999999999, maxSeconds - 1} {
 			claims := with("exp", exp)
 			claims["attemptId"] = "attempt-" + strconv.Itoa(i)

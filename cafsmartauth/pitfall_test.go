@@ -26,7 +26,7 @@ func TestPitfallPersonIdInAccessTokenPeopleIdInAttestation(t *testing.T) {
 }
 
 func TestPitfallAccessTokenIsNoAttestation(t *testing.T) {
-	c := newClient(t)
+	c := newClient(t, allUsers)
 	bound, err := c.Mint(testCPF, time.Minute)
 	require.NoError(t, err)
 	unbound, err := c.MintAllUsersTestToken(time.Minute)

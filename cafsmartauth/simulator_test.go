@@ -62,7 +62,7 @@ func TestEveryOutcome(t *testing.T) {
 }
 
 func TestPitfallATokenOfOnePersonIsNotForAnother(t *testing.T) {
-	fake, client := start(t)
+	fake, client := start(t, func(c *cafsmartauth.Config) { c.AllowAllUsersTestToken = true })
 	token, err := client.Mint(cpf, time.Minute)
 	require.NoError(t, err)
 	_, err = fake.SDK().VerifyPolicy(token.Access.Reveal(), cafsmartauthtest.OtherCPF, policy, cafsmartauthtest.Authorized)
