@@ -131,7 +131,7 @@ func (p *state) enqueue(ctx context.Context, op, owner, nationalID string) (*ent
 	if err != nil {
 		return nil, nil, gateError(op, err, nil)
 	}
-	e := &entry{tx: Transaction{NationalID: id}, since: p.now()}
+	e := &entry{tx: Transaction{NationalID: id}, since: p.now(), ticket: ticket}
 	p.queued[ticket] = e
 	p.hold(e)
 	return e, ticket, nil

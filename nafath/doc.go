@@ -74,6 +74,14 @@
 // the compared details; [Poller.Add] only watches. At shutdown, [Poller.Drain]
 // prompts nobody any more and serves what is open.
 //
+// The example "Store" keeps a row for each verification so that a process may die
+// at any instruction: the row is begun before Begin, open with the sealed
+// transaction before the code is shown, and ended before the outcome is shown.
+// Processes hold their rows by leases. What a dead process had open, another
+// continues; what it had only begun becomes unknown, which is shown like
+// kyckit.ErrOutcomeUnknown: there may be a prompt, nobody has its code, and the
+// person decides whether to begin again.
+//
 // A script needs none of that: [Poller.Verify] runs one verification,
 // [Poller.Resume] finishes a stored one.
 //

@@ -174,7 +174,7 @@ func TestAFloodOfImpatientCallersPushesNobodyFar(t *testing.T) {
 }
 
 func TestAFullQueueRefusesAtOnce(t *testing.T) {
-	for name, c := range map[string]struct{ max, want int }{"default": {0, 600}, "configured": {20, 20}, "large": {2000, 2000}} {
+	for name, c := range map[string]struct{ max, want int }{"default": {0, 600}, "configured": {20, 20}, "large": {1100, 1100}} {
 		t.Run(name, func(t *testing.T) {
 			inTenant(t, nafathtest.Config{}, func(cfg *nafath.PollerConfig) { cfg.MaxQueue = c.max }, func(t *testing.T, tt tenant) {
 				accepted := 0
@@ -322,5 +322,35 @@ func TestLimitsChangeAtRunTime(t *testing.T) {
 		for _, u := range updates[:20] {
 			reach(t, u, nafath.StageDone)
 		}
+	})
+}
+
+func TestWhoLeavesTheQueueIsNotPrompted(t *testing.T) {
+	inTenant(t, nafathtest.Config{}, nil, func(t *testing.T, tt tenant) {
+		tt.begin(t, person(1))
+		synctest.Wait()
+		flying := tt.begin(t, person(2))
+		leaves, stays := tt.begin(t, citizen), tt.begin(t, person(3))
+		synctest.Wait()
+		updates := stays.Updates(t.Context())
+		require.Equal(t, 3, (<-updates).Place)
+		assert.True(t, leaves.Cancel())
+		_, err := leaves.Wait(t.Context())
+		require.ErrorIs(t, err, context.Canceled)
+		require.NotErrorIs(t, err, kyckit.ErrOutcomeUnknown)
+		assert.False(t, leaves.Cancel(), "it has left")
+		require.Equal(t, 2, (<-updates).Place, "others move up")
+		tt.Fail("request", 2, kyctest.Fault{Delay: 2 * time.Second})
+		time.Sleep(7 * time.Second)
+		assert.False(t, flying.Cancel(), "it was sent")
+		u := reach(t, flying.Updates(t.Context()), nafath.StageOpen)
+		assert.False(t, flying.Cancel())
+		require.NoError(t, tt.Approve(u.Transaction.TransID, u.Transaction.Random))
+		_, err = flying.Wait(t.Context())
+		require.NoError(t, err)
+		reach(t, updates, nafath.StageOpen)
+		time.Sleep(time.Minute)
+		assert.Equal(t, 3, tt.Count("request"))
+		reach(t, tt.begin(t, citizen).Updates(t.Context()), nafath.StageOpen) // and may come back
 	})
 }

@@ -17,8 +17,9 @@ type entry struct {
 	tx Transaction // of a creation that is not answered, the NationalID alone
 
 	// While it is queued.
-	place int           // 0 while the creation is in flight
-	due   time.Duration // when its slot comes
+	ticket *poll.Ticket
+	place  int           // 0 while the creation is in flight
+	due    time.Duration // when its slot comes
 
 	// While it is open.
 	item    *poll.Item[*entry]

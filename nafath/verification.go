@@ -106,6 +106,14 @@ func (v *Verification) Wait(ctx context.Context) (*Details, error) {
 	return v.e.person.clone(), nil
 }
 
+// Cancel takes a creation out of the queue, for a person who left, and reports
+// whether it did: nothing was sent then, nothing will be, and the verification is
+// done with context.Canceled. A creation in flight and an open transaction go on;
+// Poller.Forget ends the watch over the latter.
+func (v *Verification) Cancel() bool {
+	return v != nil && v.e != nil && v.e.ticket != nil && v.p.requests.Withdraw(v.e.ticket)
+}
+
 func errHandle() *kyckit.Error {
 	return transport.InputError(provider, "wait", "the Verification was not made by a Poller")
 }

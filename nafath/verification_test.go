@@ -417,6 +417,7 @@ func TestHandlesAndPollersThatNobodyMadeSayso(t *testing.T) {
 	}
 	var handle nafath.Verification
 	for _, v := range []*nafath.Verification{nil, &handle} {
+		assert.False(t, v.Cancel())
 		_, err := v.Wait(t.Context())
 		require.ErrorIs(t, err, kyckit.ErrInvalid)
 		u := reach(t, v.Updates(t.Context()), nafath.StageDone)

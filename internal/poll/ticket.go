@@ -73,6 +73,20 @@ func (g *Gate) Again(t *Ticket) error {
 	return g.insert(g.cfg.Now(), t, 0)
 }
 
+// Withdraw takes a caller out of the queue, whose Enter then ends with
+// context.Canceled. It reports false when the caller has its slot or lost its place.
+func (g *Gate) Withdraw(t *Ticket) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if !slices.Contains(g.queue, t) || t.lost != nil || g.closed {
+		return false
+	}
+	t.lost = context.Canceled
+	g.drop(t)
+	t.wake()
+	return true
+}
+
 // insert puts a caller at a place, unless its slot lies beyond its deadline.
 func (g *Gate) insert(now time.Duration, t *Ticket, place int) error {
 	if t.deadline != never && g.window.After(now, place+1) > t.deadline {
