@@ -16,6 +16,9 @@
 // Every fake's Config embeds [Options], names its credentials in the same words,
 // and delivers webhooks through [Server.Deliver] and [Options].Webhook.
 //
+// [Phone] is a page on which people answer what a fake asks them, and [Admin] an
+// HTTP interface to drive a fake from any language.
+//
 // With [Options].InMemory the server runs on a network of pipes, which works
 // inside a testing/synctest bubble: time is then virtual and tests of minutes
 // take milliseconds. Start and Close such a server inside the bubble, and reach

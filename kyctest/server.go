@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"sync"
 	"time"
 )
@@ -47,6 +48,10 @@ type Options struct {
 	// Discard keeps no headers and bodies in the record, for simulations of many
 	// calls.
 	Discard bool
+	// Fault decides on each call, by its operation and its number from 1, as a
+	// simulation by seed needs it. The zero Fault is the fake's own answer. What
+	// Fail has set goes before. Nil means none.
+	Fault func(op string, n int) Fault
 	// Webhook is where and how events are delivered.
 	Webhook Webhook
 }
@@ -84,6 +89,8 @@ type Server struct {
 	requests []Request
 	tokens   map[string]time.Time // living tokens and their ends
 	issued   int
+
+	operations []string
 }
 
 // NewServer starts a server without routes. Without a Listener of one's own it
@@ -174,6 +181,18 @@ func (s *Server) Close() {
 // first request, and panics where ServeMux does.
 func (s *Server) Handle(pattern, op string, h http.HandlerFunc) {
 	s.mux.Handle(pattern, route{func(w http.ResponseWriter, r *http.Request) { s.serve(op, h, w, r) }})
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !slices.Contains(s.operations, op) && op != OpOther {
+		s.operations = append(s.operations, op)
+	}
+}
+
+// Mount adds a handler that is no operation of the provider, such as [Phone] or
+// [Admin]: no fault meets it and nothing of it is recorded. Otherwise it is like
+// Handle.
+func (s *Server) Mount(pattern string, h http.Handler) {
+	s.mux.Handle(pattern, route{h.ServeHTTP})
 }
 
 // serve records a request and answers it, with a fault or with h.
@@ -194,19 +213,24 @@ func (s *Server) serve(op string, h http.HandlerFunc, w http.ResponseWriter, r *
 		}
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
-	if f, ok := s.arrived(op, r, body); ok {
+	f, n := s.arrived(op, r, body)
+	switch {
+	case f != nil:
 		f.serve(w, r, h)
-		return
+	case s.options.Fault != nil:
+		s.options.Fault(op, n).serve(w, r, h)
+	default:
+		h(w, r)
 	}
-	h(w, r)
 }
 
 func refuseTooLarge(w http.ResponseWriter, _ *http.Request) {
 	http.Error(w, "the body is too large", http.StatusRequestEntityTooLarge)
 }
 
-// arrived records a request and returns the fault that applies to it.
-func (s *Server) arrived(op string, r *http.Request, body []byte) (Fault, bool) {
+// arrived records a request and returns the fault that was set for it, if any,
+// and the request's number among those of its operation.
+func (s *Server) arrived(op string, r *http.Request, body []byte) (found *Fault, n int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.counts[op]++
@@ -219,7 +243,6 @@ func (s *Server) arrived(op string, r *http.Request, body []byte) (Fault, bool) 
 	}
 	s.requests = append(s.requests, rec)
 
-	var found *Fault
 	kept := s.faults[:0]
 	for _, f := range s.faults {
 		if f.op == op && f.at > 0 {
@@ -234,10 +257,7 @@ func (s *Server) arrived(op string, r *http.Request, body []byte) (Fault, bool) 
 		}
 	}
 	s.faults = kept
-	if found == nil {
-		return Fault{}, false
-	}
-	return *found, true
+	return found, s.counts[op]
 }
 
 // Fail makes the n-th call of op from now fail in the given way, whatever the

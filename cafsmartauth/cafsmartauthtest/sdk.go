@@ -4,50 +4,61 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/kyckit/kyckit"
 	"github.com/kyckit/kyckit/cafsmartauth"
 )
 
-// Outcome is how an attempt ends, or how an attacker wants it to look.
-type Outcome int
+// Outcome is how an attempt ends, or how an attacker wants it to look. Its text
+// is for the flags and fields of programs; one that is none of the constants is
+// refused.
+type Outcome string
 
 // The outcomes. The first four are what an honest SDK gives.
 const (
 	// Authorized: the person passed, in a known context.
-	Authorized Outcome = iota
+	Authorized Outcome = "authorized"
 	// AuthorizedNewContext: the person passed further verification.
-	AuthorizedNewContext
+	AuthorizedNewContext Outcome = "new-context"
 	// Denied: a signed attestation that says not authorised.
-	Denied
+	Denied Outcome = "denied"
 	// DeniedUnsigned: no attestation, only the id of the attempt.
-	DeniedUnsigned
+	DeniedUnsigned Outcome = "denied-unsigned"
 	// Pending: as Denied, and the SDK reports pending.
-	Pending
+	Pending Outcome = "pending"
 	// PendingUnsigned: as DeniedUnsigned, and the SDK reports pending.
-	PendingUnsigned
+	PendingUnsigned Outcome = "pending-unsigned"
 	// Expired: authorised, but an hour ago.
-	Expired
+	Expired Outcome = "expired"
 	// FromTheFuture: authorised an hour from now.
-	FromTheFuture
+	FromTheFuture Outcome = "from-the-future"
 	// Forged: signed with another secret.
-	Forged
+	Forged Outcome = "forged"
 	// Tampered: the signature of an authentic denial over other claims.
-	Tampered
+	Tampered Outcome = "tampered"
 	// OtherPerson: authorised for another CPF.
-	OtherPerson
+	OtherPerson Outcome = "other-person"
 	// OtherPolicy: authorised under another policy.
-	OtherPolicy
+	OtherPolicy Outcome = "other-policy"
 	// AccessToken: the app's own access token in place of an attestation.
-	AccessToken
+	AccessToken Outcome = "access-token"
 	// AlgNone: unsigned, with alg none.
-	AlgNone
+	AlgNone Outcome = "alg-none"
 	// AlgHS512: signed with the right secret and another algorithm.
-	AlgHS512
+	AlgHS512 Outcome = "alg-hs512"
 	// AlgRS256: claims RS256 and carries a signature of its length.
-	AlgRS256
+	AlgRS256 Outcome = "alg-rs256"
 )
+
+// Outcomes returns every outcome, in the order of the constants.
+func Outcomes() []Outcome {
+	return []Outcome{
+		Authorized, AuthorizedNewContext, Denied, DeniedUnsigned, Pending, PendingUnsigned, Expired, FromTheFuture, Forged,
+		Tampered, OtherPerson, OtherPolicy, AccessToken, AlgNone, AlgHS512, AlgRS256,
+	}
+}
 
 // OtherCPF and OtherPolicyID are whom and what the outcomes OtherPerson and
 // OtherPolicy name.
@@ -76,6 +87,9 @@ func NewSDK(clientSecret kyckit.Secret) *SDK { return &SDK{secret: clientSecret}
 // backend minted; like the provider, the simulator refuses one that is expired,
 // signed with another secret or bound to another person.
 func (s *SDK) VerifyPolicy(accessToken, personID, policyID string, outcome Outcome) (cafsmartauth.Answer, error) {
+	if !slices.Contains(Outcomes(), outcome) {
+		return cafsmartauth.Answer{}, errors.New("cafsmartauthtest: there is no such outcome")
+	}
 	claims, err := readToken(accessToken, s.secret)
 	if err != nil {
 		return cafsmartauth.Answer{}, err

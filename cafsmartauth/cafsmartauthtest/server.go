@@ -121,6 +121,15 @@ func (s *Server) Identities() []Identity {
 	return slices.Clone(s.identities)
 }
 
+// Reset forgets the attempts, the identities, the faults and the record.
+func (s *Server) Reset() {
+	s.mu.Lock()
+	clear(s.attempts)
+	s.identities = nil
+	s.mu.Unlock()
+	s.Server.Reset()
+}
+
 // newID returns ids of 24 hexadecimal digits, as the provider's are.
 func (s *Server) newID(kind int) string {
 	s.mu.Lock()

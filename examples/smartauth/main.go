@@ -19,7 +19,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"maps"
 	"os"
 	"os/signal"
 	"slices"
@@ -30,25 +29,6 @@ import (
 	"github.com/kyckit/kyckit/cafsmartauth/cafsmartauthtest"
 	"github.com/kyckit/kyckit/webhook"
 )
-
-var outcomes = map[string]cafsmartauthtest.Outcome{
-	"authorized":       cafsmartauthtest.Authorized,
-	"new-context":      cafsmartauthtest.AuthorizedNewContext,
-	"denied":           cafsmartauthtest.Denied,
-	"denied-unsigned":  cafsmartauthtest.DeniedUnsigned,
-	"pending":          cafsmartauthtest.Pending,
-	"pending-unsigned": cafsmartauthtest.PendingUnsigned,
-	"expired":          cafsmartauthtest.Expired,
-	"from-the-future":  cafsmartauthtest.FromTheFuture,
-	"forged":           cafsmartauthtest.Forged,
-	"tampered":         cafsmartauthtest.Tampered,
-	"other-person":     cafsmartauthtest.OtherPerson,
-	"other-policy":     cafsmartauthtest.OtherPolicy,
-	"access-token":     cafsmartauthtest.AccessToken,
-	"alg-none":         cafsmartauthtest.AlgNone,
-	"alg-hs512":        cafsmartauthtest.AlgHS512,
-	"alg-rs256":        cafsmartauthtest.AlgRS256,
-}
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -70,9 +50,9 @@ func run(ctx context.Context, args []string, getenv func(string) string, out io.
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	outcome, ok := outcomes[*name]
-	if !ok {
-		return fmt.Errorf("-outcome is one of %s", strings.Join(slices.Sorted(maps.Keys(outcomes)), ", "))
+	outcome := cafsmartauthtest.Outcome(*name)
+	if all := cafsmartauthtest.Outcomes(); !slices.Contains(all, outcome) {
+		return fmt.Errorf("-outcome is one of %s", all)
 	}
 	say := func(format string, args ...any) { fmt.Fprintf(out, format+"\n", args...) }
 

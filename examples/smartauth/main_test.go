@@ -7,6 +7,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/kyckit/kyckit/cafsmartauth/cafsmartauthtest"
 )
 
 func noEnv(string) string { return "" }
@@ -18,8 +20,9 @@ func TestEveryOutcomeEndsAsItSays(t *testing.T) {
 		"forged": "forged", "tampered": "forged", "other-person": "another person", "other-policy": "another policy",
 		"access-token": "access token instead", "alg-none": "not signed", "alg-hs512": "not one of HS256", "alg-rs256": "not one of HS256",
 	}
-	require.Len(t, wants, len(outcomes))
-	for name := range outcomes {
+	require.Len(t, wants, len(cafsmartauthtest.Outcomes()))
+	for _, outcome := range cafsmartauthtest.Outcomes() {
+		name := string(outcome)
 		var out bytes.Buffer
 		require.NoError(t, run(t.Context(), []string{"-outcome", name}, noEnv, &out), name)
 		assert.Contains(t, out.String(), wants[name], name)

@@ -24,7 +24,8 @@ func (s *Server) serveLink(w http.ResponseWriter, r *http.Request) {
 	}
 	id := uuid()
 	s.mu.Lock()
-	s.links[id] = in
+	s.links[id] = &link{linkRequest: in, id: id, status: waiting}
+	s.order = append(s.order, s.links[id])
 	s.mu.Unlock()
 	if s.cfg.OnPrompt != nil {
 		s.cfg.OnPrompt(id)
@@ -101,20 +102,6 @@ func (s *Server) AddRecord(fields map[string]any) (requestID string) {
 	defer s.mu.Unlock()
 	r := s.newRecord(s.decision)
 	maps.Copy(r, fields)
-	return fmt.Sprint(r["requestId"])
-}
-
-// CompleteLink plays the person who opens a link and finishes the
-// verification there. It returns the request id, or "" for an unknown link.
-func (s *Server) CompleteLink(id string) (requestID string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	link, ok := s.links[id]
-	if !ok {
-		return ""
-	}
-	r := s.newRecord(s.decision)
-	r["link"], r["record_identifier"], r["workflowId"] = id, link.ApplicationID, link.WorkflowID
 	return fmt.Sprint(r["requestId"])
 }
 

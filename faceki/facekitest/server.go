@@ -55,7 +55,8 @@ type Server struct {
 	softDeny bool
 	decision faceki.Decision
 	shape    Shape
-	links    map[string]linkRequest
+	links    map[string]*link
+	order    []*link
 	records  []map[string]any
 	uploads  []Upload
 	rules    map[string]any
@@ -66,6 +67,14 @@ type linkRequest struct {
 	ExpiryTime    *int   `json:"expiryTime"`
 	ApplicationID string `json:"applicationId"`
 	RedirectURL   string `json:"redirect_url"`
+}
+
+// link is a KYC link that was handed out.
+type link struct {
+	linkRequest
+
+	id     string
+	status string
 }
 
 // NewServer starts a fake.
@@ -84,7 +93,7 @@ func NewServer(cfg Config) *Server {
 	}
 	s := &Server{
 		Server: kyctest.NewServer(cfg.Options), cfg: cfg,
-		links:    map[string]linkRequest{},
+		links:    map[string]*link{},
 		decision: faceki.DecisionAccepted, shape: ShapeObject, rules: defaultRules(),
 	}
 	s.Handle("POST /auth/api/generate-token", OpToken, s.serveTokenPost)

@@ -178,3 +178,36 @@ func TestOnPrompt(t *testing.T) {
 	require.Len(t, records, 1)
 	require.Equal(t, []string{records[0].RequestID}, finished)
 }
+
+func TestPeopleAnswerLinks(t *testing.T) {
+	receiver := kyctest.NewServer(kyctest.Options{})
+	defer receiver.Close()
+	receiver.Handle("POST /hook", "hook", func(http.ResponseWriter, *http.Request) {})
+	fake := facekitest.NewServer(facekitest.Config{Options: kyctest.Options{Webhook: kyctest.Webhook{URL: receiver.URL + "/hook"}}})
+	client, err := faceki.New(fake.ClientConfig())
+	require.NoError(t, err)
+	var ids []string
+	for range 4 {
+		link, err := client.CreateLink(t.Context(), faceki.LinkParams{WorkflowID: facekitest.WorkflowID})
+		require.NoError(t, err)
+		ids = append(ids, link.ID)
+	}
+	for i, answer := range []string{"approve", "reject", "expire"} {
+		require.NoError(t, fake.Answer(ids[i], answer))
+		require.Error(t, fake.Answer(ids[i], answer), "twice")
+	}
+	require.Error(t, fake.Answer(ids[3], "adopt"))
+	require.ErrorIs(t, fake.Answer("unknown", "approve"), kyctest.ErrNoPrompt)
+	var stands []string
+	for _, p := range fake.Prompts() {
+		stands = append(stands, p.Status)
+	}
+	require.Equal(t, []string{"ACCEPTED", "DECLINED", "closed", "WAITING"}, stands)
+	records, err := client.Records(t.Context(), faceki.RecordFilter{Link: ids[1]})
+	require.NoError(t, err)
+	require.Equal(t, faceki.DecisionDeclined, records[0].Decision)
+	fake.Close()
+	require.Equal(t, 2, receiver.Count("hook"))
+	fake.Reset()
+	require.Empty(t, fake.Prompts())
+}

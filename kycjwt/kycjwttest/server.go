@@ -189,6 +189,17 @@ func (s *Server) RevokeTokens() {
 	s.Server.RevokeTokens()
 }
 
+// Reset forgets the customers, their documents and answers, the registrations,
+// the faults and the record. Users, tokens and questionnaires stay.
+func (s *Server) Reset() {
+	s.mu.Lock()
+	clear(s.owners)
+	clear(s.persons)
+	s.documents, s.responses, s.webhooks, s.triggers = nil, nil, nil, 0
+	s.mu.Unlock()
+	s.Server.Reset()
+}
+
 func (s *Server) now() time.Time { return time.Now().Add(s.config.ClockSkew) }
 
 // newID returns the next id; the caller holds the lock.

@@ -60,6 +60,18 @@ type Config struct {
 	EnvelopeDetails bool
 	// NumericRandom sends the code as a JSON number.
 	NumericRandom bool
+	// MagicIDs makes the people of these national ids act by themselves, so that
+	// nobody need answer for them. The ids pass the check digit.
+	//
+	//	1090000017   approves after 3 s
+	//	1090000025   rejects after 3 s
+	//	1090000033   expires after 3 s
+	//	1090000041   ends with the status ERROR after 3 s
+	//	1090000058   approves late: 5 s before the Lifetime ends
+	//	1090000066   approves after 3 s, but the request is answered after 10 s
+	//	1090000074   approves after 3 s, and the webhook is lost
+	//	1090000082   approves after 3 s, and the details name somebody else
+	MagicIDs bool
 	// OnPrompt is the person whose phone rings: it is called with each
 	// verification that starts, before the answer is sent, and may approve or
 	// reject it at once or later. The answer waits for it. Nil is nobody.
@@ -99,16 +111,12 @@ func NewServer(cfg Config) *Server {
 		cfg.Prefixes = "12"
 	}
 	s := &Server{
-		Server: kyctest.NewServer(cfg.Options),
-		config: cfg,
-		open:   map[string]*transaction{},
-		byID:   map[string]string{},
-		people: map[string]nafath.Details{},
-		windows: map[string]*window{
-			OpRequest: newWindow(cfg.Limits.Requests, 10, cfg.FixedWindow),
-			"status":  newWindow(cfg.Limits.StatusChecks, 60, cfg.FixedWindow),
-			OpDetails: newWindow(cfg.Limits.Details, 30, cfg.FixedWindow),
-		},
+		Server:  kyctest.NewServer(cfg.Options),
+		config:  cfg,
+		open:    map[string]*transaction{},
+		byID:    map[string]string{},
+		people:  map[string]nafath.Details{},
+		windows: cfg.windows(),
 	}
 	s.Handle("POST /oauth/token", OpToken, s.token)
 	s.Handle("POST /ExtNafath/request", OpRequest, s.guarded(OpRequest, s.request))
@@ -118,6 +126,14 @@ func NewServer(cfg Config) *Server {
 		s.Handle(without, OpDetails, s.guarded(OpDetails, func(w http.ResponseWriter, _ *http.Request) { failNoTransID(w) }))
 	}
 	return s
+}
+
+func (c Config) windows() map[string]*window {
+	return map[string]*window{
+		OpRequest: newWindow(c.Limits.Requests, 10, c.FixedWindow),
+		OpStatus:  newWindow(c.Limits.StatusChecks, 60, c.FixedWindow),
+		OpDetails: newWindow(c.Limits.Details, 30, c.FixedWindow),
+	}
 }
 
 // Close stops the fake and waits for webhooks that are on their way, their

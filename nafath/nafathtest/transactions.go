@@ -21,6 +21,8 @@ type transaction struct {
 	status                 nafath.Status
 	deadline               time.Time
 	timer                  *time.Timer // sends the webhook of an expiry
+	magic                  magic
+	person                 *time.Timer // answers as a magic id says
 }
 
 func (t *transaction) public() nafath.Transaction {
@@ -28,8 +30,10 @@ func (t *transaction) public() nafath.Transaction {
 }
 
 func (t *transaction) stop() {
-	if t.timer != nil {
-		t.timer.Stop()
+	for _, timer := range []*time.Timer{t.timer, t.person} {
+		if timer != nil {
+			timer.Stop()
+		}
 	}
 }
 
@@ -77,11 +81,13 @@ func (s *Server) request(w http.ResponseWriter, r *http.Request) {
 	if s.config.Webhook.URL != "" {
 		tx.timer = time.AfterFunc(s.config.Lifetime, func() { _ = s.set(tx.id, nafath.StatusExpired) })
 	}
-	prompt := tx.public()
+	s.perform(tx)
+	prompt, magic := tx.public(), tx.magic
 	s.mu.Unlock()
 	if s.config.OnPrompt != nil {
 		s.config.OnPrompt(prompt)
 	}
+	magic.hold(r.Context())
 
 	result := map[string]any{"transId": tx.id, "random": tx.random}
 	if s.config.NumericRandom {
@@ -157,6 +163,9 @@ func (s *Server) person(tx *transaction) nafath.Details {
 	if d.TransID == "" {
 		d.TransID = tx.id
 	}
+	if tx.magic.other {
+		d.IDNumber = "1090000090"
+	}
 	if d.IDNumber == "" {
 		d.IDNumber = tx.nationalID
 	}
@@ -228,7 +237,7 @@ func (s *Server) set(transID string, status nafath.Status) error {
 	tx := s.open[transID]
 	if tx == nil {
 		s.mu.Unlock()
-		return fmt.Errorf("nafathtest: no such transaction")
+		return kyctest.ErrNoPrompt
 	}
 	if expiring := status == nafath.StatusExpired && tx.status == nafath.StatusWaiting; !expiring && tx.current(now) != nafath.StatusWaiting {
 		s.mu.Unlock()
@@ -236,8 +245,11 @@ func (s *Server) set(transID string, status nafath.Status) error {
 	}
 	tx.status = status
 	tx.stop()
+	lost := tx.magic.lost
 	s.mu.Unlock()
-	s.Send(Event(transID, status))
+	if !lost {
+		s.Send(Event(transID, status))
+	}
 	return nil
 }
 
