@@ -2,21 +2,19 @@ package webhook
 
 import (
 	"encoding/json"
-	"unicode/utf8"
 
 	"github.com/kyckit/kyckit"
+	"github.com/kyckit/kyckit/internal/strictjson"
 )
-
-// maxDepth is how deep arrays and objects may be nested in a strict document.
-// The providers' deepest event has five levels.
-const maxDepth = 64
 
 // DecodeStrict decodes exactly one JSON value into v, which is used as in
 // json.Unmarshal; a nil v only checks. It refuses what lets two readers of the
 // same bytes see two different things, and what encoding/json lets pass:
 //
-//   - two keys of one object that encoding/json could bind to the same field,
-//     that is, keys that are equal after undoing escapes and folding case;
+//   - two equal keys in one object, escapes undone;
+//   - in the outermost object, or in the objects of an outermost list, two keys
+//     that differ only by case, since encoding/json could bind them to the same
+//     field; deeper inside they are two keys, as in a free-form map;
 //   - invalid UTF-8, and escapes of lone surrogates;
 //   - anything but white space after the value;
 //   - more than 64 levels of nesting.
@@ -49,13 +47,7 @@ func malformed(reason string) error {
 
 // checkStrict reports whether body is one strict JSON value.
 func checkStrict(body []byte) error {
-	if !utf8.Valid(body) {
-		return malformed("invalid UTF-8")
-	}
-	// The first keys live on the stack, so that common events allocate nothing.
-	var room [64]uint64
-	s := scanner{data: body}
-	if reason := s.document(room[:]); reason != "" {
+	if reason := strictjson.Check(body); reason != "" {
 		return malformed(reason)
 	}
 	return nil

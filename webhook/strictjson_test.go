@@ -1,9 +1,6 @@
 package webhook
 
 import (
-	"bytes"
-	"encoding/json"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -12,71 +9,16 @@ import (
 	"github.com/kyckit/kyckit"
 )
 
-func TestDecodeStrictAccepts(t *testing.T) {
-	for _, body := range []string{
-		`{}`, `[]`, `null`, `true`, `"x"`, `0`, `-0.5e+7`, " \t\r\n{\"a\":[1,{\"a\":2}],\"b\":{\"a\":3}} \n",
-		`{"a":1,"á":2,"\u0062":3}`, `"\ud83d\ude00"`, `"\/\b\f\n\r\t\"\\"`,
-		strings.Repeat("[", 64) + strings.Repeat("]", 64),
-		`{"transId":"t","extra":{"deep":[true]}}`,
-	} {
+func TestDecodeStrict(t *testing.T) {
+	for _, body := range []string{`{}`, `null`, ` {"a":[1,{"a":2}],"b":{"a":3,"A":4}} `} {
 		assert.NoError(t, DecodeStrict([]byte(body), nil), body)
 	}
-}
-
-func TestDecodeStrictRefuses(t *testing.T) {
-	for name, body := range map[string]string{
-		"empty":                          ``,
-		"two values":                     `{} {}`,
-		"trailing text":                  `{}x`,
-		"same key":                       `{"a":1,"a":2}`,
-		"same key in other case":         `{"TransId":1,"transId":2}`,
-		"same key by escape":             `{"id":1,"\u0049D":2}`,
-		"Kelvin sign":                    `{"key":1,"\u212Aey":2}`,
-		"Kelvin sign raw":                "{\"\u212aey\":1,\"KEY\":2}",
-		"long s":                         "{\"status\":1,\"\u017ftatus\":2}",
-		"same key nested":                `{"x":[{"y":{"a":1,"A":1}}]}`,
-		"same key after an inner object": `{"a":{"b":1},"A":2}`,
-		"invalid UTF-8":                  "{\"a\":\"\xff\"}",
-		"invalid UTF-8 outside":          "{}\xff",
-		"lone high surrogate":            `"\ud800"`,
-		"lone low surrogate":             `"\udc00"`,
-		"two high surrogates":            `"\ud800\ud800"`,
-		"too deep":                       strings.Repeat("[", 65) + strings.Repeat("]", 65),
-		"far too deep":                   strings.Repeat(`{"a":`, 1<<16),
-		"byte order mark":                "\ufeff{}",
-		"leading zero":                   `01`,
-		"bare minus":                     `-`,
-		"open string":                    `"abcdefghijkl`,
-		"control character":              "\"abcdefgh\x1f\"",
-		"bad escape":                     `"\x"`,
-		"short escape":                   `"\u12"`,
-		"trailing comma":                 `[1,]`,
-		"no colon":                       `{"a" 1}`,
-		"single quotes":                  `{'a':1}`,
-		"comment":                        `{}//`,
-	} {
-		t.Run(name, func(t *testing.T) {
-			err := DecodeStrict([]byte(body), nil)
-			require.ErrorIs(t, err, ErrMalformed)
-			require.ErrorIs(t, err, kyckit.ErrDecode)
-			require.ErrorIs(t, err, kyckit.ErrInvalid)
-		})
+	for _, body := range []string{``, `{} {}`, `{"TransId":1,"transId":2}`, `{"x":{"a":1,"a":1}}`, "\"\xff\""} {
+		err := DecodeStrict([]byte(body), nil)
+		require.ErrorIs(t, err, ErrMalformed)
+		require.ErrorIs(t, err, kyckit.ErrDecode)
+		require.ErrorIs(t, err, kyckit.ErrInvalid)
 	}
-}
-
-func TestDecodeStrictManyKeys(t *testing.T) {
-	build := func(last string) []byte {
-		var b bytes.Buffer
-		b.WriteByte('{')
-		for i := range 500 {
-			b.WriteString(`"k` + strings.Repeat("x", i) + `":1,`)
-		}
-		b.WriteString(`"` + last + `":1}`)
-		return b.Bytes()
-	}
-	require.NoError(t, DecodeStrict(build("other"), nil))
-	require.ErrorIs(t, DecodeStrict(build("K"), nil), ErrMalformed)
-	require.ErrorIs(t, DecodeStrict(build("k"+strings.Repeat("X", 499)), nil), ErrMalformed)
 }
 
 func TestDecodeStrictFillsAndHidesTheBody(t *testing.T) {
@@ -88,103 +30,4 @@ func TestDecodeStrictFillsAndHidesTheBody(t *testing.T) {
 	err := DecodeStrict([]byte(`{"name":"Layla-secret"}`), &wrong)
 	require.ErrorIs(t, err, ErrMalformed)
 	assert.NotContains(t, err.Error(), "Layla")
-}
-
-func TestDecodeStrictAllocatesNothing(t *testing.T) {
-	body := []byte(`{"Type":"NafathVerificationCompleted","TransId":"abc","Status":"COMPLETED","n":[{"a":1},{"a":2}]}`)
-	assert.Zero(t, testing.AllocsPerRun(100, func() {
-		if DecodeStrict(body, nil) != nil {
-			panic("refused")
-		}
-	}))
-}
-
-func TestHashKeyFoldsASCII(t *testing.T) {
-	for a := range 128 {
-		for b := range 128 {
-			for _, around := range []string{"", "abcdefg", "abcdefghij"} {
-				x, y := around+string(rune(a))+"z", around+string(rune(b))+"Z"
-				if a == '\\' || b == '\\' {
-					continue
-				}
-				if got, want := hashKey([]byte(x)) == hashKey([]byte(y)), strings.EqualFold(x, y); got != want {
-					t.Fatalf("%q and %q: %v", x, y, got)
-				}
-			}
-		}
-	}
-}
-
-// FuzzDecodeStrict holds the scanner against encoding/json: it accepts no more,
-// and what it refuses without a stated reason of its own encoding/json refuses
-// too. For what it accepts, decoding twice the same keys cannot differ.
-func FuzzDecodeStrict(f *testing.F) {
-	for _, seed := range []string{
-		`{"a":1,"A":2}`, `[1,2.5e-3,"\u00e9\ud83d\ude00",null]`, "\"\xff\"", `{"a":{"b":[{}]}}`, `{"k":"\ud800"}`,
-		"{\"\u212a\":1,\"k\":2}", `"abcdefg\"hijklmnop"`, strings.Repeat("[", 70), ` {"a" : [ ] , "b" : { } } `, `{"\u0061":1,"a":2}`, `1e999`,
-	} {
-		f.Add([]byte(seed))
-	}
-	read := func(body []byte) *json.Decoder {
-		d := json.NewDecoder(bytes.NewReader(body))
-		d.UseNumber() // one may be too large for a float64
-		return d
-	}
-	f.Fuzz(func(t *testing.T, body []byte) {
-		err := DecodeStrict(body, nil)
-		if err == nil {
-			if !json.Valid(body) {
-				t.Fatalf("accepted what encoding/json refuses: %q", body)
-			}
-			if twice(t, read(body)) {
-				t.Fatalf("accepted a repeated key: %q", body)
-			}
-			return
-		}
-		reason := err.Error()
-		if strings.HasSuffix(reason, duplicateKey) && json.Valid(body) && !twice(t, read(body)) {
-			t.Fatalf("refused without a repeated key: %q", body)
-		}
-		for _, own := range []string{"invalid UTF-8", duplicateKey, tooDeep, surrogate} {
-			if strings.HasSuffix(reason, own) {
-				return
-			}
-		}
-		if json.Valid(body) {
-			t.Fatalf("%v: refused what encoding/json accepts: %q", err, body)
-		}
-	})
-}
-
-// twice reads the next value and reports whether an object in it has two keys
-// that strings.EqualFold holds equal.
-func twice(t *testing.T, d *json.Decoder) bool {
-	tok, err := d.Token()
-	if err != nil {
-		t.Fatal(err)
-	}
-	delim, nested := tok.(json.Delim)
-	if !nested {
-		return false
-	}
-	var keys []string
-	for d.More() {
-		if delim == '{' {
-			k, err := d.Token()
-			if err != nil {
-				t.Fatal(err)
-			}
-			for _, other := range keys {
-				if strings.EqualFold(other, k.(string)) {
-					return true
-				}
-			}
-			keys = append(keys, k.(string))
-		}
-		if twice(t, d) {
-			return true
-		}
-	}
-	_, err = d.Token()
-	return err != nil
 }

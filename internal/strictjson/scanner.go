@@ -1,19 +1,6 @@
-package webhook
+package strictjson
 
-import (
-	"encoding/binary"
-	"math/bits"
-	"slices"
-)
-
-// Reasons for refusing a document.
-const (
-	notJSON      = "not JSON"
-	duplicateKey = "a key occurs twice"
-	tooDeep      = "nested too deep"
-	trailing     = "more than one value"
-	surrogate    = "lone surrogate"
-)
+import "slices"
 
 // manyKeys is the number of keys from which an object's keys are kept in a map.
 const manyKeys = 32
@@ -27,6 +14,7 @@ type scanner struct {
 	data  []byte
 	pos   int
 	depth int
+	list  bool // the document is a list
 }
 
 func (s *scanner) document(room []uint64) string {
@@ -77,7 +65,7 @@ func (s *scanner) value(room []uint64) string {
 	case '{', '[':
 		return s.nested(room)
 	case '"':
-		_, reason := s.text()
+		_, _, reason := s.text()
 		return reason
 	case 't':
 		return s.word("true")
@@ -128,11 +116,12 @@ func (s *scanner) digits() bool {
 }
 
 func (s *scanner) nested(room []uint64) (reason string) {
-	if s.depth == maxDepth {
+	if s.depth == MaxDepth {
 		return tooDeep
 	}
 	s.depth++
 	if s.take('[') {
+		s.list = s.list || s.depth == 1
 		reason = s.array(room)
 	} else {
 		s.pos++
@@ -169,17 +158,18 @@ func (s *scanner) object(room []uint64) string {
 		return ""
 	}
 	keys := room[:0]
+	fold := s.depth == 1 || s.depth == 2 && s.list
 	var many map[uint64]struct{}
 	for {
 		s.space()
 		if s.pos == len(s.data) || s.data[s.pos] != '"' {
 			return notJSON
 		}
-		key, reason := s.text()
+		key, escaped, reason := s.text()
 		if reason != "" {
 			return reason
 		}
-		h := hashKey(key)
+		h := hashKey(key, escaped, fold)
 		if many != nil {
 			if _, ok := many[h]; ok {
 				return duplicateKey
@@ -215,47 +205,36 @@ func (s *scanner) object(room []uint64) string {
 	}
 }
 
-// text reads a string and returns what stands between its quotes.
-func (s *scanner) text() (raw []byte, reason string) {
+// text reads a string and returns what stands between its quotes, and whether
+// that has escapes.
+func (s *scanner) text() (raw []byte, escaped bool, reason string) {
 	s.pos++
 	start := s.pos
 	for {
 		s.plain()
 		if s.pos == len(s.data) {
-			return nil, notJSON
+			return nil, false, notJSON
 		}
 		switch s.data[s.pos] {
 		case '"':
 			raw = s.data[start:s.pos]
 			s.pos++
-			return raw, ""
+			return raw, escaped, ""
 		case '\\':
 			if reason := s.escape(); reason != "" {
-				return nil, reason
+				return nil, false, reason
 			}
+			escaped = true
 		default: // a control character
-			return nil, notJSON
+			return nil, false, notJSON
 		}
 	}
 }
 
-// plain skips the bytes that need no attention inside a string, eight at a
-// time: all but quotes, backslashes and control characters. It stands at the
-// first other byte or at the end.
+// plain skips the bytes that need no attention inside a string: all but quotes,
+// backslashes and control characters.
 func (s *scanner) plain() {
-	const highs = 0x8080808080808080
 	data, i := s.data, s.pos // locals stay in registers
-	for len(data)-i >= 8 {
-		x := binary.LittleEndian.Uint64(data[i:])
-		quote, slash := x^('"'*ones), x^('\\'*ones)
-		// Each term marks the bytes below 0x20, the quotes and the
-		// backslashes; its lowest mark is exact, higher ones may be borrowed.
-		if m := ((x - 0x20*ones) &^ x & highs) | ((quote - ones) &^ quote & highs) | ((slash - ones) &^ slash & highs); m != 0 {
-			s.pos = i + bits.TrailingZeros64(m)/8
-			return
-		}
-		i += 8
-	}
 	for i < len(data) && data[i] >= 0x20 && data[i] != '"' && data[i] != '\\' {
 		i++
 	}

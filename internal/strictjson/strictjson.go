@@ -1,0 +1,38 @@
+// Package strictjson checks that a JSON document says one thing to every reader.
+package strictjson
+
+import "unicode/utf8"
+
+// MaxDepth is how deep arrays and objects may be nested. The providers' deepest
+// event has five levels.
+const MaxDepth = 64
+
+// Reasons for refusing a document.
+const (
+	invalidUTF8  = "invalid UTF-8"
+	notJSON      = "not JSON"
+	duplicateKey = "a key occurs twice"
+	tooDeep      = "nested too deep"
+	trailing     = "more than one value"
+	surrogate    = "lone surrogate"
+)
+
+// Check returns why body is not one strict JSON value, in words that quote
+// nothing of it, or "". It refuses
+//
+//   - two equal keys in one object, escapes undone, and, in the object that is
+//     the document or an element of a document that is a list, two keys that
+//     differ only by case: encoding/json binds both to one field, while a map
+//     deeper inside may well hold both;
+//   - invalid UTF-8, and escapes of lone surrogates;
+//   - anything but white space after the value;
+//   - more than MaxDepth levels of nesting.
+func Check(body []byte) (reason string) {
+	if !utf8.Valid(body) {
+		return invalidUTF8
+	}
+	// The first keys live on the stack, so that common events allocate nothing.
+	var room [64]uint64
+	s := scanner{data: body}
+	return s.document(room[:])
+}
