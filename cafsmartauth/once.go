@@ -25,8 +25,9 @@ const (
 //
 // The store that makes webhook deliveries handled once serves here too; replicas
 // must share one. The attempt is remembered until the attestation has expired,
-// leeway included, at most for a century. If UseOnce or what follows it fails,
-// the person must authenticate again.
+// leeway included, at most for a century; webhook.NewMemoryClaims forgets none
+// before, and with no room for another it refuses, as UseOnce then does. If
+// UseOnce or what follows it fails, the person must authenticate again.
 //
 // The error is a *kyckit.Error: [ErrReplayed] of kind [kyckit.ErrConflict] when
 // the attempt is taken, the context's when that ended, and

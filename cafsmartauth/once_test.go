@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"math"
+	"net/http"
+	"net/http/httptest"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -99,6 +102,34 @@ func testSecondUse(t *testing.T, s webhook.Claims) {
 	other := *a
 	other.AttemptID = "fa01e0000000000000000002"
 	require.NoError(t, UseOnce(t.Context(), s, &other))
+}
+
+// TestDeliveriesPushNoAttemptOut: one store in memory may serve the webhooks and
+// the attempts, however many deliveries come.
+func TestDeliveriesPushNoAttemptOut(t *testing.T) {
+	s := webhook.NewMemoryClaims(webhook.MemoryClaimsConfig{MaxEntries: 8})
+	a := &Attestation{AttemptID: "fa01e0000000000000000001", ExpiresAt: time.Now().Add(time.Hour)}
+	require.NoError(t, UseOnce(t.Context(), s, a))
+	h, err := webhook.NewHandler(webhook.HandlerConfig{
+		Authenticate: webhook.AuthenticatorFunc(func(*webhook.Delivery) error { return nil }),
+		Claims:       s, Handle: func(context.Context, *webhook.Delivery) error { return nil },
+	})
+	require.NoError(t, err)
+	for i := range 100 {
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/", strings.NewReader(strconv.Itoa(i))))
+		require.Equal(t, http.StatusOK, w.Code)
+		require.ErrorIs(t, UseOnce(t.Context(), s, a), ErrReplayed)
+	}
+	for i := range 7 {
+		other := *a
+		other.AttemptID = strconv.Itoa(i)
+		require.NoError(t, UseOnce(t.Context(), s, &other))
+	}
+	full := *a
+	full.AttemptID = "one more"
+	require.ErrorIs(t, UseOnce(t.Context(), s, &full), kyckit.ErrUnavailable)
+	require.ErrorIs(t, UseOnce(t.Context(), s, a), ErrReplayed)
 }
 
 func TestUseOnceLetsOneOfManyIn(t *testing.T) {

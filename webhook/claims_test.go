@@ -2,9 +2,13 @@ package webhook
 
 import (
 	"context"
+	"errors"
 	"math"
+	"runtime"
+	"slices"
 	"strconv"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -74,35 +78,168 @@ func TestMemoryClaimsLease(t *testing.T) {
 	require.ErrorIs(t, err, ErrDuplicate)
 }
 
+// claimsStore returns a store with a clock that the test sets.
+func claimsStore(max int, now *time.Time) (m *memoryClaims, events *[]ClaimsEvent) {
+	events = new([]ClaimsEvent)
+	cfg := MemoryClaimsConfig{MaxEntries: max, Now: func() time.Time { return *now }, OnEvent: func(e ClaimsEvent) { *events = append(*events, e) }}
+	return NewMemoryClaims(cfg).(*memoryClaims), events
+}
+
+// handled claims and commits a key as a handler does with a delivery.
+func handled(m *memoryClaims, key string, keep time.Duration) error {
+	c, err := m.Claim(context.Background(), key, time.Minute)
+	if err != nil {
+		return err
+	}
+	return c.(*memoryClaim).commit(keep, true)
+}
+
 func TestMemoryClaimsAreBounded(t *testing.T) {
 	ctx, now := context.Background(), time.Unix(0, 0)
-	m := NewMemoryClaims(MemoryClaimsConfig{MaxEntries: 10, Now: func() time.Time { return now }}).(*memoryClaims)
+	m, events := claimsStore(10, &now)
 	for i := range 100 {
 		now = now.Add(time.Second)
-		c, err := m.Claim(ctx, strconv.Itoa(i), time.Hour)
-		require.NoError(t, err)
-		require.NoError(t, c.Commit(ctx, time.Hour))
+		require.NoError(t, handled(m, strconv.Itoa(i), time.Hour))
 		require.LessOrEqual(t, len(m.entries), 10)
+		require.LessOrEqual(t, len(m.handled), 20)
 	}
-	_, err := m.Claim(ctx, "99", time.Hour)
-	require.ErrorIs(t, err, ErrDuplicate)
+	require.Equal(t, slices.Repeat([]ClaimsEvent{ClaimsForgotten}, 90), *events, "each is told")
+	for i := range 10 {
+		require.ErrorIs(t, handled(m, strconv.Itoa(90+i), time.Hour), ErrDuplicate, "the one that was handled first goes first")
+	}
+	*events = nil
 	for i := range 10 {
 		_, err := m.Claim(ctx, "p"+strconv.Itoa(i), time.Hour)
 		require.NoError(t, err)
 	}
-	_, err = m.Claim(ctx, "one more", time.Hour)
+	require.Len(t, *events, 10)
+	_, err := m.Claim(ctx, "one more", time.Hour)
 	require.ErrorIs(t, err, kyckit.ErrUnavailable)
+	require.Equal(t, ClaimsFull, (*events)[10])
 	_, err = m.Claim(ctx, "p0", time.Hour)
 	require.ErrorIs(t, err, ErrInProgress, "a delivery in progress is never forgotten")
+
+	*events = nil
 	now = now.Add(2 * time.Hour)
-	_, err = m.Claim(ctx, "one more", time.Hour)
-	require.NoError(t, err)
-	assert.Len(t, m.entries, 1)
-	assert.LessOrEqual(t, len(m.slots), 11, "places are used again")
-	for i := range 100 {
-		_, err := m.Claim(ctx, "l"+strconv.Itoa(i), time.Duration(i))
+	for i := range 10 {
+		_, err = m.Claim(ctx, "n"+strconv.Itoa(i), time.Hour)
 		require.NoError(t, err)
-		now = now.Add(time.Hour)
 	}
-	assert.LessOrEqual(t, len(m.lines), 3, "and lines")
+	require.Empty(t, *events, "to forget what is over is no event")
+	require.Len(t, m.entries, 10)
+
+	// Deliveries that end leave nothing behind them that grows.
+	for i := range 1000 {
+		now = now.Add(time.Hour)
+		require.NoError(t, handled(m, strconv.Itoa(i%3), time.Minute))
+		require.LessOrEqual(t, len(m.entries), 10)
+		require.LessOrEqual(t, len(m.handled), 20)
+	}
+	require.Empty(t, *events)
+}
+
+// TestUsedStaysUsed: what somebody else than a handler has committed, such as
+// an attestation that let a person in, is not pushed out by deliveries.
+func TestUsedStaysUsed(t *testing.T) {
+	ctx, now := context.Background(), time.Unix(0, 0)
+	m, events := claimsStore(10, &now)
+	use := func(key string) error {
+		c, err := m.Claim(ctx, key, 5*time.Minute)
+		if err != nil {
+			return err
+		}
+		return c.Commit(ctx, 5*time.Minute)
+	}
+	require.NoError(t, use("attempt"))
+	h := newHandler(t, HandlerConfig{Claims: m})
+	for i := range 1000 {
+		require.Equal(t, 200, post(h, `{"n":`+strconv.Itoa(i)+`}`).Code)
+		require.ErrorIs(t, use("attempt"), ErrDuplicate)
+	}
+	require.Len(t, *events, 991)
+	for i := range 9 {
+		require.NoError(t, use("attempt "+strconv.Itoa(i)), "a delivery makes room")
+	}
+	// With nothing but used ones, everything new is refused, and that is told.
+	*events = nil
+	require.ErrorIs(t, use("one more"), kyckit.ErrUnavailable)
+	w := post(h, `{"n":"new"}`)
+	require.Equal(t, 503, w.Code)
+	require.NotEmpty(t, w.Header().Get("Retry-After"))
+	require.Equal(t, []ClaimsEvent{ClaimsFull, ClaimsFull}, *events)
+	require.ErrorIs(t, use("attempt"), ErrDuplicate)
+	now = now.Add(5 * time.Minute)
+	require.NoError(t, use("one more"))
+	require.NoError(t, use("attempt"), "its time is over")
+}
+
+// TestAClockThatJumps: a clock that is set ahead and back must not make anybody
+// forget what was handled.
+func TestAClockThatJumps(t *testing.T) {
+	ctx, now := context.Background(), time.Unix(0, 0)
+	for _, full := range []bool{false, true} {
+		m, _ := claimsStore(10, &now)
+		for i := range 9 {
+			require.NoError(t, handled(m, strconv.Itoa(i), time.Hour))
+		}
+		if full {
+			require.NoError(t, handled(m, "9", time.Hour))
+		}
+		now = now.Add(1000 * time.Hour)
+		require.NoError(t, handled(m, "meanwhile", time.Hour))
+		now = now.Add(-1000 * time.Hour)
+		known := 0
+		for i := range 9 {
+			if _, err := m.Claim(ctx, strconv.Itoa(i), time.Minute); errors.Is(err, ErrDuplicate) {
+				known++
+			}
+		}
+		require.GreaterOrEqual(t, known, 8, "at most the one that had to make room is forgotten")
+	}
+	// With the clock of the system the monotonic part counts.
+	synctest.Test(t, func(t *testing.T) {
+		m := NewMemoryClaims(MemoryClaimsConfig{}).(*memoryClaims)
+		require.NoError(t, handled(m, "a", time.Hour))
+		time.Sleep(time.Hour - 1)
+		require.ErrorIs(t, handled(m, "a", time.Hour), ErrDuplicate)
+		time.Sleep(1)
+		require.NoError(t, handled(m, "a", time.Hour))
+	})
+}
+
+// TestClaimsEventsMayPanicOrAsk: the hook runs without the store's lock.
+func TestClaimsEventsMayPanicOrAsk(t *testing.T) {
+	ctx := context.Background()
+	var m Claims
+	asked := 0
+	m = NewMemoryClaims(MemoryClaimsConfig{MaxEntries: 1, OnEvent: func(ClaimsEvent) {
+		asked++
+		_, err := m.Claim(ctx, "a", time.Minute)
+		assert.ErrorIs(t, err, ErrInProgress)
+		panic("hook")
+	}})
+	_, err := m.Claim(ctx, "a", time.Minute)
+	require.NoError(t, err)
+	_, err = m.Claim(ctx, "b", time.Minute)
+	require.ErrorIs(t, err, kyckit.ErrUnavailable)
+	require.Equal(t, 1, asked)
+}
+
+// TestMemoryClaimsSize holds what the comment of MaxEntries says.
+func TestMemoryClaimsSize(t *testing.T) {
+	m := NewMemoryClaims(MemoryClaimsConfig{}).(*memoryClaims)
+	size := func() uint64 {
+		runtime.GC()
+		var stats runtime.MemStats
+		runtime.ReadMemStats(&stats)
+		return stats.HeapAlloc
+	}
+	before := size()
+	for i := range defaultMaxEntries {
+		require.NoError(t, handled(m, strconv.Itoa(i), time.Hour))
+	}
+	got := float64(size()-before) / 1e6
+	t.Logf("%.1f MB", got)
+	assert.Less(t, got, 8.5)
+	runtime.KeepAlive(m)
 }

@@ -65,10 +65,13 @@ func (j *job) inStore(ctx context.Context, handled bool) (err error) {
 	defer recovered(&err)
 	ctx, cancel := j.h.storeContext(ctx)
 	defer cancel()
-	if handled {
-		return j.claim.Commit(ctx, j.h.Keep)
+	if !handled {
+		return j.claim.Release(ctx)
 	}
-	return j.claim.Release(ctx)
+	if c, ok := j.claim.(*memoryClaim); ok {
+		return c.commit(j.h.Keep, true)
+	}
+	return j.claim.Commit(ctx, j.h.Keep)
 }
 
 // orderLocks lets one delivery of an order key through at a time, in the order

@@ -10,7 +10,6 @@ import (
 	"github.com/kyckit/kyckit"
 )
 
-// defaultMaxEntries bounds the in-memory claims to some 6 MB.
 const (
 	defaultMaxEntries = 65536
 	maxMaxEntries     = 1 << 28
@@ -19,95 +18,91 @@ const (
 // MemoryClaimsConfig configures NewMemoryClaims. The zero value is a good
 // default.
 type MemoryClaimsConfig struct {
-	// MaxEntries is how many deliveries are remembered, at most 268 million.
-	// Zero or less means 65,536, which takes about 6 MB. When it is full the
-	// handled delivery that would be forgotten first is forgotten early; a
-	// delivery in progress never is. With nothing but deliveries in progress, a
-	// new one is refused as kyckit.ErrUnavailable, so that its sender tries
-	// again.
+	// MaxEntries is how many keys are remembered, at most 268 million. Zero or
+	// less means 65,536, which takes about 8 MB.
 	MaxEntries int
-	// Now is the clock. Nil means time.Now.
+	// OnEvent, if set, hears of every claim for which there was no room. It must
+	// be safe for concurrent use and must not block; a metric and an alarm belong
+	// here, since either MaxEntries is too small or somebody sends too much.
+	OnEvent func(ClaimsEvent)
+	// Now is the clock. Nil means time.Now, of which the monotonic part counts,
+	// so that a clock which is set changes nothing.
 	Now func() time.Time
 }
+
+// ClaimsEvent is what happened for want of room.
+type ClaimsEvent string
+
+const (
+	// ClaimsForgotten: a delivery that was handled was forgotten before its time.
+	// A copy of it would be handled again.
+	ClaimsForgotten ClaimsEvent = "a handled delivery was forgotten early"
+	// ClaimsFull: a claim was refused as kyckit.ErrUnavailable, so that a sender
+	// tries again.
+	ClaimsFull ClaimsEvent = "a claim was refused"
+)
 
 // NewMemoryClaims returns Claims that live in this process: they end with it
 // and other replicas do not see them. They own no goroutine and are safe for
 // concurrent use.
+//
+// When there is no room for a key, the delivery that a Handler had handled
+// first is forgotten. Nothing else is before its time, be it a delivery in
+// progress or what somebody else has committed, such as an attestation that was
+// used: with nothing but those, new claims are refused. Behind a wrapper of your
+// own a handled delivery cannot be told from those either, so give the store
+// room for all that come within HandlerConfig.Keep.
 func NewMemoryClaims(cfg MemoryClaimsConfig) Claims {
 	if cfg.MaxEntries <= 0 {
 		cfg.MaxEntries = defaultMaxEntries
 	}
-	cfg.MaxEntries = min(cfg.MaxEntries, maxMaxEntries)
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	return &memoryClaims{max: cfg.MaxEntries, now: cfg.Now, entries: map[claimKey]int32{}, slots: make([]claimSlot, 1)}
+	return &memoryClaims{
+		cfg: cfg, max: min(cfg.MaxEntries, maxMaxEntries), start: cfg.Now(), entries: map[claimKey]claimEntry{}, soonest: math.MaxInt64,
+	}
 }
 
 // claimKey is the start of a key's SHA-256: of one size, so that long keys
 // cannot fill the memory, and without the personal data a key may hold.
 type claimKey [16]byte
 
-// memoryClaims keeps its entries in one slice without pointers, which the
-// garbage collector need not look through: with tens of thousands of entries
-// that would cost more than all the rest of handling a delivery.
+// claimEntry is what is remembered of a key. It holds no pointer, so the
+// garbage collector does not look through the entries.
+type claimEntry struct {
+	until     int64  // nanoseconds after the start
+	turn      uint64 // counts claims, to tell them apart
+	committed bool
+}
+
+// memoryClaims forgets nothing just because its time is over, but when it needs
+// the room or the key is claimed again: a clock that jumps ahead and back
+// empties nothing.
 type memoryClaims struct {
+	cfg   MemoryClaimsConfig
+	max   int
+	start time.Time
+
 	mu      sync.Mutex
-	max     int
-	now     func() time.Time
-	entries map[claimKey]int32 // index into slots
-	slots   []claimSlot        // the first one is not used: index 0 means none
-	free    int32              // the first of the free slots, linked by next
-	lines   []claimLine
+	entries map[claimKey]claimEntry
+	turn    uint64
+	soonest int64          // no entry ends before
+	handled []handledEntry // deliveries, in the order in which they were handled
 }
 
-// claimSlot is the place of one entry.
-type claimSlot struct {
-	key        claimKey
-	line       int32  // index into lines
-	until      int64  // Unix nanoseconds
-	turn       uint32 // counts the entries that had this place
-	prev, next int32
+// handledEntry is a delivery that may be forgotten early. It is stale when its
+// key was claimed again since.
+type handledEntry struct {
+	key  claimKey
+	turn uint64
 }
 
-// claimLine is a doubly linked list of entries that end in the order in which
-// they came, because all last equally long. A handler makes two: one for its
-// lease, one for what it keeps.
-type claimLine struct {
-	lasts       time.Duration
-	committed   bool
-	first, last int32
-}
-
-// line returns the index of the line for entries that last so long. A line that
-// is empty serves for any.
-func (m *memoryClaims) line(lasts time.Duration, committed bool) int32 {
-	empty := -1
-	for i := range m.lines {
-		switch l := &m.lines[i]; {
-		case l.lasts == lasts && l.committed == committed:
-			return int32(i)
-		case l.first == 0:
-			empty = i
-		}
-	}
-	if empty < 0 {
-		empty = len(m.lines)
-		m.lines = append(m.lines, claimLine{})
-	}
-	m.lines[empty] = claimLine{lasts: lasts, committed: committed}
-	return int32(empty)
-}
-
-func (m *memoryClaims) committed(i int32) bool { return m.lines[m.slots[i].line].committed }
-
-// memoryClaim is one entry taken. It is good as long as its place has not
-// changed hands.
+// memoryClaim is one key taken. It is good as long as the entry has its turn.
 type memoryClaim struct {
 	owner *memoryClaims
 	key   claimKey
-	slot  int32
-	turn  uint32
+	turn  uint64
 }
 
 // Claim implements Claims.
@@ -117,150 +112,159 @@ func (m *memoryClaims) Claim(ctx context.Context, key string, lease time.Duratio
 	}
 	sum := sha256.Sum256([]byte(key))
 	c := &memoryClaim{owner: m, key: claimKey(sum[:16])}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	now := m.now()
-	m.expire(now)
-	if i, ok := m.entries[c.key]; ok {
-		if m.committed(i) {
-			return nil, ErrDuplicate
-		}
-		return nil, ErrInProgress
+	event, err := c.claim(lease)
+	m.tell(event)
+	if err != nil {
+		return nil, err
 	}
-	if !m.room() {
-		return nil, errClaimsFull()
-	}
-	m.add(c, m.line(lease, false), now)
 	return c, nil
 }
 
-func errClaimsFull() error {
-	return &kyckit.Error{Provider: provider, Op: "claim", Kind: kyckit.ErrUnavailable, Reason: "too many deliveries in progress"}
-}
-
-// room makes room for one entry.
-func (m *memoryClaims) room() bool {
-	if len(m.entries) < m.max {
-		return true
-	}
-	var oldest int32
-	for _, line := range m.lines {
-		if line.first != 0 && line.committed && (oldest == 0 || m.slots[line.first].until < m.slots[oldest].until) {
-			oldest = line.first
-		}
-	}
-	if oldest == 0 {
-		return false
-	}
-	m.remove(oldest)
-	return true
-}
-
-// expire forgets what is over. Every entry is forgotten once, so its cost is
-// paid by the call that made it.
-func (m *memoryClaims) expire(now time.Time) {
-	at := now.UnixNano()
-	for i := range m.lines {
-		for line := &m.lines[i]; line.first != 0 && m.slots[line.first].until <= at; {
-			m.remove(line.first)
-		}
-	}
-}
-
-// add gives a new entry a place at the end of a line.
-func (m *memoryClaims) add(c *memoryClaim, in int32, now time.Time) {
-	i := m.free
-	if i == 0 {
-		i = int32(len(m.slots)) //nolint:gosec // NewMemoryClaims caps the number
-		m.slots = append(m.slots, claimSlot{})
-	}
-	slot := &m.slots[i]
-	m.free = slot.next
-	slot.key = c.key
-	slot.turn++
-	c.slot, c.turn = i, slot.turn
-	m.entries[c.key] = i
-	m.link(i, in, now)
-}
-
-// remove forgets an entry.
-func (m *memoryClaims) remove(i int32) {
-	m.unlink(i)
-	slot := &m.slots[i]
-	delete(m.entries, slot.key)
-	slot.turn++ // whoever held it holds it no more
-	slot.next = m.free
-	m.free = i
-}
-
-// link puts an entry at the end of a line.
-func (m *memoryClaims) link(i, in int32, now time.Time) {
-	line := &m.lines[in]
-	slot := &m.slots[i]
-	slot.line, slot.until = in, now.UnixNano()+int64(line.lasts)
-	if line.lasts > 0 && slot.until < now.UnixNano() { // longer than the count of nanoseconds goes
-		slot.until = math.MaxInt64
-	}
-	slot.prev, slot.next = line.last, 0
-	if line.last == 0 {
-		line.first = i
-	} else {
-		m.slots[line.last].next = i
-	}
-	line.last = i
-}
-
-// unlink takes an entry out of its line.
-func (m *memoryClaims) unlink(i int32) {
-	slot := &m.slots[i]
-	line := &m.lines[slot.line]
-	if slot.prev == 0 {
-		line.first = slot.next
-	} else {
-		m.slots[slot.prev].next = slot.next
-	}
-	if slot.next == 0 {
-		line.last = slot.prev
-	} else {
-		m.slots[slot.next].prev = slot.prev
-	}
-}
-
-// held reports whether the claim's entry is still its own.
-func (c *memoryClaim) held() bool { return c.owner.slots[c.slot].turn == c.turn }
-
-// Commit implements Claim. It fails as ErrInProgress or ErrDuplicate when the
-// lease has run out and another caller has taken the delivery meanwhile.
-func (c *memoryClaim) Commit(_ context.Context, keep time.Duration) error {
+func (c *memoryClaim) claim(lease time.Duration) (ClaimsEvent, error) {
 	m := c.owner
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	now := m.now()
-	if i, ok := m.entries[c.key]; ok {
-		switch {
-		case m.committed(i):
-			return ErrDuplicate
-		case !c.held():
-			return ErrInProgress
+	if e, ok := m.entries[c.key]; ok && e.until > now {
+		if e.committed {
+			return "", ErrDuplicate
 		}
-		m.unlink(i)
-		m.link(i, m.line(keep, true), now)
-		return nil
+		return "", ErrInProgress
 	}
-	if !m.room() { // the lease ran out, and nobody else came
-		return errClaimsFull()
-	}
-	m.add(c, m.line(keep, true), now)
-	return nil
+	return m.add(c, lease, now, false)
 }
 
-// Release implements Claim. It does nothing when the lease has run out.
+func (m *memoryClaims) now() int64 { return int64(m.cfg.Now().Sub(m.start)) }
+
+// add gives a claim an entry, in the place of one of the same key that is over.
+func (m *memoryClaims) add(c *memoryClaim, lasts time.Duration, now int64, committed bool) (event ClaimsEvent, err error) {
+	if _, ok := m.entries[c.key]; !ok && len(m.entries) >= m.max && !m.forgetOver(now) {
+		if event = m.forgetHandled(now); event == ClaimsFull {
+			return event, &kyckit.Error{Provider: provider, Op: "claim", Kind: kyckit.ErrUnavailable, Reason: "no room for another key"}
+		}
+	}
+	m.turn++
+	c.turn = m.turn
+	m.put(c, lasts, now, committed)
+	return event, nil
+}
+
+func (m *memoryClaims) put(c *memoryClaim, lasts time.Duration, now int64, committed bool) {
+	until := now + int64(lasts)
+	if lasts > 0 && until < now { // longer than the count of nanoseconds goes
+		until = math.MaxInt64
+	}
+	m.soonest = min(m.soonest, until)
+	m.entries[c.key] = claimEntry{until: until, turn: c.turn, committed: committed}
+}
+
+// forgetHandled forgets the delivery that was handled first and tells what that
+// means.
+func (m *memoryClaims) forgetHandled(now int64) ClaimsEvent {
+	for len(m.handled) > 0 {
+		first := m.handled[0]
+		m.handled = m.handled[1:]
+		switch e, ok := m.entries[first.key]; {
+		case !ok || e.turn != first.turn:
+		case e.until <= now:
+			delete(m.entries, first.key)
+			return ""
+		default:
+			delete(m.entries, first.key)
+			return ClaimsForgotten
+		}
+	}
+	return ClaimsFull
+}
+
+// forgetOver forgets one entry that is over. It looks for one only when there
+// can be one, so that a full store does not look through all its entries at
+// each claim.
+func (m *memoryClaims) forgetOver(now int64) bool {
+	if now < m.soonest {
+		return false
+	}
+	soonest := int64(math.MaxInt64)
+	for key, e := range m.entries {
+		if e.until <= now {
+			delete(m.entries, key)
+			return true
+		}
+		soonest = min(soonest, e.until)
+	}
+	m.soonest = soonest
+	return false
+}
+
+// tell calls the hook, whose panic must not decide about a delivery.
+func (m *memoryClaims) tell(e ClaimsEvent) {
+	if e == "" || m.cfg.OnEvent == nil {
+		return
+	}
+	defer func() { _ = recover() }()
+	m.cfg.OnEvent(e)
+}
+
+// Commit implements Claim. It fails as ErrInProgress or ErrDuplicate when the
+// lease has run out and another caller has taken the key meanwhile.
+func (c *memoryClaim) Commit(_ context.Context, keep time.Duration) error {
+	return c.commit(keep, false)
+}
+
+// commit is Commit; mayForget says that it is a delivery.
+func (c *memoryClaim) commit(keep time.Duration, mayForget bool) error {
+	event, err := c.record(keep, mayForget)
+	c.owner.tell(event)
+	return err
+}
+
+func (c *memoryClaim) record(keep time.Duration, mayForget bool) (event ClaimsEvent, err error) {
+	m := c.owner
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	now := m.now()
+	switch e, ok := m.entries[c.key]; {
+	case ok && e.turn == c.turn && e.committed: // again, for the answer was lost
+		return "", nil
+	case ok && e.turn == c.turn:
+		m.put(c, keep, now, true)
+	case ok && e.until > now && e.committed:
+		return "", ErrDuplicate
+	case ok && e.until > now:
+		return "", ErrInProgress
+	default: // the lease ran out, and nobody else came
+		if event, err = m.add(c, keep, now, true); err != nil {
+			return event, err
+		}
+	}
+	if mayForget {
+		m.noteHandled(c)
+	}
+	return event, nil
+}
+
+// noteHandled puts a delivery behind those that were handled before.
+func (m *memoryClaims) noteHandled(c *memoryClaim) {
+	if len(m.handled) >= 2*m.max { // at least half are stale
+		fresh := make([]handledEntry, 0, 2*m.max)
+		for _, h := range m.handled {
+			if m.entries[h.key].turn == h.turn {
+				fresh = append(fresh, h)
+			}
+		}
+		m.handled = fresh
+	}
+	m.handled = append(m.handled, handledEntry{c.key, c.turn})
+}
+
+// Release implements Claim. It does nothing when the key is somebody else's by
+// now, or committed.
 func (c *memoryClaim) Release(context.Context) error {
 	m := c.owner
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if c.held() && !m.committed(c.slot) {
-		m.remove(c.slot)
+	if e := m.entries[c.key]; e.turn == c.turn && !e.committed {
+		delete(m.entries, c.key)
 	}
 	return nil
 }
