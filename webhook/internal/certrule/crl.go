@@ -56,9 +56,9 @@ func parseLists(data []byte, cas []*x509.Certificate) (lists []*List, err error)
 }
 
 func parseList(der []byte, cas []*x509.Certificate) (*List, error) {
-	parsed, err := x509.ParseRevocationList(der)
+	parsed, revoked, err := readList(der)
 	if err != nil {
-		return nil, fmt.Errorf("that cannot be read%s", parserWords(err))
+		return nil, err
 	}
 	for _, ext := range parsed.Extensions {
 		if ext.Critical {
@@ -74,19 +74,10 @@ func parseList(der []byte, cas []*x509.Certificate) (*List, error) {
 	case parsed.NextUpdate.IsZero():
 		return nil, errors.New("that does not say how long it is good")
 	}
-	list := &List{
+	return &List{
 		issuer: issuerID(signer), number: parsed.Number, ThisUpdate: parsed.ThisUpdate, NextUpdate: parsed.NextUpdate,
-		revoked: make(map[string]struct{}, len(parsed.RevokedCertificateEntries)), Sum: sha256.Sum256(der),
-	}
-	for _, entry := range parsed.RevokedCertificateEntries {
-		for _, ext := range entry.Extensions {
-			if ext.Critical {
-				return nil, errors.New("with a critical entry extension, such as an indirect one")
-			}
-		}
-		list.revoked[string(entry.SerialNumber.Bytes())] = struct{}{}
-	}
-	return list, nil
+		revoked: revoked, Sum: sha256.Sum256(der),
+	}, nil
 }
 
 // listSigner returns the CA that signed a list. weakly tells that one of the

@@ -2,6 +2,11 @@ package certrule
 
 import (
 	"bytes"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"maps"
+	"slices"
 	"testing"
 )
 
@@ -24,6 +29,17 @@ MTEyMzgyMloXDTM2MTExODEzMzgyMlqgPjA8MB8GA1UdIwQYMBaAFDFZGu8+G685
 xdaI83v+agrupB0YMBkGA1UdFAQSAhAA0768x32CcdrEvrMP0fNsMAoGCCqGSM49
 BAMCA0gAMEUCIC65pzHZ923vwrCGIjLdqC2R1OMwqPaIPDawctSPCT5PAiEA33mm
 r0+2E1hzdWmsKPlYWrSOncIhitkSWU2PCWNGfVo=
+-----END X509 CRL-----
+`
+
+// A list with three entries, two of them with a reason.
+const seedFullCRL = `-----BEGIN X509 CRL-----
+MIIBCjCBsAIBATAKBggqhkjOPQQDAjASMRAwDgYDVQQDEwdTZWVkIENBFw0yNjEx
+MDEwMDAwMDBaGA8yMDU1MDEwMTAwMDAwMFowTTAgAgEBFw0yNjExMDEwMDAwMDBa
+MAwwCgYDVR0VBAMKAQEwEwICAMgXDTI2MTEwMTAwMDAwMFowFAIDARFwFw0yNjEx
+MDEwMDAwMDBaoBwwGjAMBgNVHSMEBTADgAEBMAoGA1UdFAQDAgEDMAoGCCqGSM49
+BAMCA0kAMEYCIQDrx5PlWwD2AObQxDYR1dc8cbFZHR3Jj9uDqpz5TXNCAQIhAIfU
+Gy/m+ufKK/dAfooPUdJKiq36fxXWqtb29Wc+Z7mW
 -----END X509 CRL-----
 `
 
@@ -55,6 +71,45 @@ func FuzzTrustStore(f *testing.F) {
 		}
 		if err == nil && list[0] != 0x30 && bytes.Count(list, []byte("-----BEGIN")) != len(lists) {
 			t.Fatal("a list was skipped")
+		}
+	})
+}
+
+// FuzzListEntries: what crypto/x509 reads too, is read alike.
+func FuzzListEntries(f *testing.F) {
+	block, _ := pem.Decode([]byte(seedCRL))
+	f.Add(block.Bytes)
+	block, _ = pem.Decode([]byte(seedFullCRL))
+	f.Add(block.Bytes)
+	f.Add([]byte("0\x80"))
+	if _, revoked, err := readList(block.Bytes); err != nil || len(revoked) != 3 {
+		f.Fatal(len(revoked), err)
+	}
+	f.Fuzz(func(t *testing.T, der []byte) {
+		want, err := x509.ParseRevocationList(der)
+		list, revoked, readErr := readList(der)
+		if err != nil {
+			return
+		}
+		serials, critical, negative := map[string]struct{}{}, false, false
+		for _, entry := range want.RevokedCertificateEntries {
+			serials[string(entry.SerialNumber.Bytes())] = struct{}{}
+			negative = negative || entry.SerialNumber.Sign() < 0 // no certificate has such a number
+			critical = critical || slices.ContainsFunc(entry.Extensions, func(e pkix.Extension) bool { return e.Critical })
+		}
+		if critical && readErr == nil {
+			t.Fatal("a critical extension is overlooked")
+		}
+		if readErr != nil || negative { // what is read by x509 alone is refused, which does no harm
+			return
+		}
+		if !maps.Equal(serials, revoked) {
+			t.Fatalf("%d entries, read %d", len(serials), len(revoked))
+		}
+		if !bytes.Equal(want.RawTBSRevocationList, list.RawTBSRevocationList) || !bytes.Equal(want.Signature, list.Signature) ||
+			want.SignatureAlgorithm != list.SignatureAlgorithm || !want.ThisUpdate.Equal(list.ThisUpdate) || !want.NextUpdate.Equal(list.NextUpdate) ||
+			!bytes.Equal(want.RawIssuer, list.RawIssuer) || len(want.Extensions) != len(list.Extensions) {
+			t.Fatal("the head is read otherwise")
 		}
 	})
 }
