@@ -93,7 +93,7 @@ func newExchange(cfg exchangeConfig) (*Cache, error) {
 	h.Retry = kyckit.Retry{MaxAttempts: 1} // the cache paces the attempts
 	h.MaxResponseBytes = cmp.Or(h.MaxResponseBytes, maxExchangeBytes)
 	client, err := transport.New(transport.Config{
-		Provider: cfg.provider, BaseURL: u.Scheme + "://" + u.Host, BaseURLField: cfg.field, HTTP: h, Explain: cfg.explain,
+		Provider: cfg.provider, TraceAs: provider, BaseURL: u.Scheme + "://" + u.Host, BaseURLField: cfg.field, HTTP: h, Explain: cfg.explain,
 	})
 	if err != nil {
 		return nil, err
@@ -107,7 +107,9 @@ func newExchange(cfg exchangeConfig) (*Cache, error) {
 	}, cmp.Or(attempts, defaultAttempts))
 }
 
-func (x *exchange) Token(ctx context.Context) (Token, error) {
+func (x *exchange) Token(ctx context.Context) (_ Token, err error) {
+	ctx, end := x.client.Scope(ctx)
+	defer end(&err)
 	call := &transport.Call{Op: opToken, Method: x.method, Path: x.path, Query: maps.Clone(x.query), Repeatable: true, Timeout: exchangeTimeout}
 	if err := x.prepare(call); err != nil {
 		return Token{}, err

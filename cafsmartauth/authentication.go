@@ -160,10 +160,12 @@ func (m AuthenticationMethods) MarshalJSON() ([]byte, error) {
 // id of another attempt. Whose attempt it was is not asked and so not compared:
 // compare Identity.PersonID where that matters. The provider documents no error bodies: Body holds them as they
 // came.
-func (c *Client) Authentication(ctx context.Context, attemptID string) (*Authentication, error) {
+func (c *Client) Authentication(ctx context.Context, attemptID string) (_ *Authentication, err error) {
 	if err := c.made(opAuthentication); err != nil {
 		return nil, err
 	}
+	ctx, end := c.calls.Scope(ctx)
+	defer end(&err)
 	resp, err := c.calls.Do(ctx, &transport.Call{
 		Op:         opAuthentication,
 		Method:     http.MethodGet,

@@ -63,10 +63,12 @@ type identityBody struct {
 //
 // The error is a *kyckit.Error; one of kind [kyckit.ErrInvalid] without a
 // StatusCode was refused before anything was sent.
-func (c *Client) CreateIdentity(ctx context.Context, params IdentityParams) (*Identity, error) {
+func (c *Client) CreateIdentity(ctx context.Context, params IdentityParams) (_ *Identity, err error) {
 	if err := c.made(opIdentity); err != nil {
 		return nil, err
 	}
+	ctx, end := c.calls.Scope(ctx)
+	defer end(&err)
 	in, reason := c.identity(params)
 	if reason != "" {
 		return nil, transport.InputError(provider, opIdentity, reason)

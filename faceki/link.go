@@ -49,11 +49,13 @@ type Link struct {
 // an error of kind ErrOutcomeUnknown means that a link may exist that nobody
 // knows, which is harmless but for a limit on links. Other errors mean that
 // none was made; [ErrLink] and [ErrConfiguration] say more.
-func (c *Client) CreateLink(ctx context.Context, params LinkParams) (*Link, error) {
+func (c *Client) CreateLink(ctx context.Context, params LinkParams) (_ *Link, err error) {
 	const op = "create link"
 	if err := c.made(op); err != nil {
 		return nil, err
 	}
+	ctx, end := c.http.Scope(ctx)
+	defer end(&err)
 	fields, err := params.fields(op)
 	if err != nil {
 		return nil, err

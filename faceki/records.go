@@ -61,11 +61,13 @@ func (f RecordFilter) foreign(r *Record) bool {
 // face, link or identifier than the one asked for is an error of kind
 // kyckit.ErrDecode: somebody else's record is never handed out. It is retried on
 // transient failures. No paging is documented.
-func (c *Client) Records(ctx context.Context, filter RecordFilter) ([]Record, error) {
+func (c *Client) Records(ctx context.Context, filter RecordFilter) (_ []Record, err error) {
 	const op = "records"
 	if err := c.made(op); err != nil {
 		return nil, err
 	}
+	ctx, end := c.http.Scope(ctx)
+	defer end(&err)
 	q := filter.query()
 	if len(q) == 0 {
 		return nil, transport.InputError(provider, op, "the filter is empty")
@@ -125,11 +127,13 @@ func notAsked() error {
 // there are none. Nothing in the answer can be compared with a picture. The call is a paid add-on and so is never repeated, but for once
 // after a refused token; an error of kind ErrOutcomeUnknown means that it may
 // have been charged. The image is streamed as in [Client.Verify].
-func (c *Client) SearchByFace(ctx context.Context, selfie Image) ([]Record, error) {
+func (c *Client) SearchByFace(ctx context.Context, selfie Image) (_ []Record, err error) {
 	const op = "search by face"
 	if err := c.made(op); err != nil {
 		return nil, err
 	}
+	ctx, end := c.http.Scope(ctx)
+	defer end(&err)
 	if err := ctx.Err(); err != nil {
 		return nil, contextError(op, err)
 	}

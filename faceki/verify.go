@@ -51,7 +51,12 @@ const maxDocuments = 3
 // [ErrDocument], [ErrVerificationFailed], [ErrBilling] and [ErrConfiguration]
 // are FACEKI's refusals, [ErrImage] and [ErrImageTooLarge] are about an image;
 // with these nothing is left open.
-func (c *Client) Verify(ctx context.Context, params VerifyParams) (*Record, error) {
+func (c *Client) Verify(ctx context.Context, params VerifyParams) (_ *Record, err error) {
+	if c != nil {
+		var end func(*error)
+		ctx, end = c.http.Scope(ctx)
+		defer end(&err)
+	}
 	id := params.RecordIdentifier
 	if id == "" {
 		id = rand.Text()

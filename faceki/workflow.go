@@ -92,11 +92,13 @@ func (w *WorkflowRules) UnmarshalJSON(data []byte) error {
 // call; its own mobile SDKs make it, so it may change without notice. It is
 // retried on transient failures. The WorkflowID of the answer is not compared:
 // rules are nobody's data.
-func (c *Client) WorkflowRules(ctx context.Context, workflowID string) (*WorkflowRules, error) {
+func (c *Client) WorkflowRules(ctx context.Context, workflowID string) (_ *WorkflowRules, err error) {
 	const op = "workflow rules"
 	if err := c.made(op); err != nil {
 		return nil, err
 	}
+	ctx, end := c.http.Scope(ctx)
+	defer end(&err)
 	if workflowID == "" {
 		return nil, transport.InputError(provider, op, "the workflow id is required")
 	}

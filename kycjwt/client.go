@@ -64,16 +64,26 @@ func (c *Client) Post(ctx context.Context, path string, in, out any) error {
 // is nil.
 //
 // Errors are *kyckit.Error; refused fields are a *ValidationError inside.
-func (c *Client) Do(ctx context.Context, r Request, out any) error {
+func (c *Client) Do(ctx context.Context, r Request, out any) (err error) {
 	if v := reflect.ValueOf(out); out != nil && (v.Kind() != reflect.Pointer || v.IsNil()) {
 		// Found out after a creation, this would leave the caller empty-handed.
 		return invalid(operation(r), "out must be nil or a non-nil pointer")
 	}
+	ctx, end := c.scope(ctx)
+	defer end(&err)
 	resp, err := c.call(ctx, r)
 	if err != nil || out == nil || resp.StatusCode == http.StatusNoContent || r.Method == http.MethodHead {
 		return err
 	}
 	return resp.Decode(out)
+}
+
+// scope is the transport's Scope.
+func (c *Client) scope(ctx context.Context) (context.Context, func(*error)) {
+	if c == nil {
+		return ctx, func(*error) {}
+	}
+	return c.http.Scope(ctx)
 }
 
 func (c *Client) call(ctx context.Context, r Request) (*transport.Response, error) {

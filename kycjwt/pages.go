@@ -39,6 +39,20 @@ func List[T any](ctx context.Context, c *Client, path string, query url.Values) 
 	return list[T](ctx, c, Request{Method: http.MethodGet, Path: path, Query: query, op: "list"})
 }
 
+// readPage asks for one page and counts it.
+func readPage(ctx context.Context, c *Client, asked Request, walk *pageWalk) (resp *transport.Response, items []json.RawMessage, more bool, err error) {
+	ctx, end := c.scope(ctx)
+	defer end(&err)
+	if resp, err = c.call(ctx, asked); err != nil {
+		return nil, nil, false, err
+	}
+	items, more, problem := walk.page(resp.Body)
+	if problem != "" {
+		return nil, nil, false, unreadable(resp, problem)
+	}
+	return resp, items, more, nil
+}
+
 func list[T any](ctx context.Context, c *Client, r Request) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		var none T
@@ -58,14 +72,9 @@ func list[T any](ctx context.Context, c *Client, r Request) iter.Seq2[T, error] 
 		for {
 			asked := r
 			asked.Query = query
-			resp, err := c.call(ctx, asked)
+			resp, items, more, err := readPage(ctx, c, asked, &walk)
 			if err != nil {
 				yield(none, err)
-				return
-			}
-			items, more, problem := walk.page(resp.Body)
-			if problem != "" {
-				yield(none, unreadable(resp, problem))
 				return
 			}
 			for _, raw := range items {

@@ -197,7 +197,9 @@ func (c *Client) CreatePerson(ctx context.Context, params PersonParams) (*Create
 }
 
 // create posts r and returns the answer, whatever JSON it is.
-func (c *Client) create(ctx context.Context, r Request) (*Created, error) {
+func (c *Client) create(ctx context.Context, r Request) (_ *Created, err error) {
+	ctx, end := c.scope(ctx)
+	defer end(&err)
 	r.Method = http.MethodPost
 	resp, err := c.call(ctx, r)
 	if err != nil {
@@ -214,7 +216,9 @@ func (c *Client) create(ctx context.Context, r Request) (*Created, error) {
 }
 
 // fetch reads one thing, which must be the one asked for.
-func fetch[T any](ctx context.Context, c *Client, r Request, asked func(*T) bool) (*T, error) {
+func fetch[T any](ctx context.Context, c *Client, r Request, asked func(*T) bool) (_ *T, err error) {
+	ctx, end := c.scope(ctx)
+	defer end(&err)
 	r.Method = http.MethodGet
 	resp, err := c.call(ctx, r)
 	if err != nil {

@@ -55,12 +55,14 @@ func (w *Webhook) UnmarshalJSON(b []byte) error {
 // The call is never repeated: see CreatePerson. After kyckit.ErrOutcomeUnknown
 // look into Webhooks; a registration whose key was lost is of no use and is
 // best deleted.
-func (c *Client) RegisterWebhook(ctx context.Context, params WebhookParams) (*Webhook, error) {
+func (c *Client) RegisterWebhook(ctx context.Context, params WebhookParams) (_ *Webhook, err error) {
 	const op = "register webhook"
 	u, err := url.Parse(params.URL)
 	if err != nil || u.Host == "" || u.Scheme != "https" {
 		return nil, invalid(op, "URL must be an absolute https address")
 	}
+	ctx, end := c.scope(ctx)
+	defer end(&err)
 	body := struct {
 		URL              string      `json:"url"`
 		IncludeAllEvents bool        `json:"include_all_events"`
@@ -87,12 +89,14 @@ func (c *Client) Webhooks(ctx context.Context) iter.Seq2[Webhook, error] {
 
 // DeleteWebhook removes a registration. It is not repeated, because a second
 // try could not be told from a wrong id.
-func (c *Client) DeleteWebhook(ctx context.Context, id string) error {
+func (c *Client) DeleteWebhook(ctx context.Context, id string) (err error) {
 	const op = "delete webhook"
 	if id == "" {
 		return invalid(op, "the id is required")
 	}
-	_, err := c.call(ctx, Request{
+	ctx, end := c.scope(ctx)
+	defer end(&err)
+	_, err = c.call(ctx, Request{
 		Method: http.MethodDelete, Path: "/webhooks", Query: url.Values{"webhook_id": {id}}, op: op,
 	})
 	return err

@@ -145,7 +145,9 @@ func (c *Client) check(op string) error {
 }
 
 // request makes the call for an id that was normalised.
-func (c *Client) request(ctx context.Context, id string, t tries) (Transaction, error) {
+func (c *Client) request(ctx context.Context, id string, t tries) (_ Transaction, err error) {
+	ctx, end := c.http.Scope(ctx)
+	defer end(&err)
 	body, err := transport.JSONBody(map[string]string{"nationalId": id})
 	if err != nil {
 		return Transaction{}, err
@@ -202,7 +204,9 @@ func (c *Client) Status(ctx context.Context, tx Transaction) (Status, error) {
 }
 
 // status makes the call for a transaction that was checked and normalised.
-func (c *Client) status(ctx context.Context, tx Transaction, t tries) (Status, error) {
+func (c *Client) status(ctx context.Context, tx Transaction, t tries) (_ Status, err error) {
+	ctx, end := c.http.Scope(ctx)
+	defer end(&err)
 	body, err := transport.JSONBody(statusRequest{tx.TransID, tx.Random, tx.NationalID})
 	if err != nil {
 		return "", err
@@ -238,7 +242,9 @@ func (c *Client) Details(ctx context.Context, transID string) (*Details, error) 
 	return c.details(ctx, transID, retried)
 }
 
-func (c *Client) details(ctx context.Context, transID string, t tries) (*Details, error) {
+func (c *Client) details(ctx context.Context, transID string, t tries) (_ *Details, err error) {
+	ctx, end := c.http.Scope(ctx)
+	defer end(&err)
 	resp, err := c.http.Do(ctx, &transport.Call{
 		Op: "details", Method: http.MethodGet, Path: c.paths.Details, Args: []string{transID}, Repeatable: true, Once: t == once,
 	})

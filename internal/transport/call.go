@@ -105,7 +105,14 @@ func (c *Client) Do(ctx context.Context, call *Call) (*Response, error) {
 	if c == nil {
 		return nil, InputError("kyckit", call.Op, "the Client was not made by New")
 	}
-	st := &state{Context: ctx, client: c, call: call}
+	if c.hooks != nil {
+		return c.traced(ctx, call)
+	}
+	return c.do(&state{Context: ctx, client: c, call: call})
+}
+
+func (c *Client) do(st *state) (*Response, error) {
+	ctx, call := st.Context, st.call
 	if err := ctx.Err(); err != nil {
 		return nil, c.contextError(st, err, false)
 	}
@@ -124,6 +131,7 @@ func (c *Client) Do(ctx context.Context, call *Call) (*Response, error) {
 	if _, read := resp.Body.(*buffered); !read { // a middleware's, which may hang
 		defer context.AfterFunc(ctx, func() { _ = resp.Body.Close() })()
 	}
+	st.status.Store(int32(resp.StatusCode)) //nolint:gosec // of three digits
 	body, err := readBody(resp, call.Method, c.maxBytes)
 	_ = resp.Body.Close()
 	if err != nil {
@@ -134,7 +142,7 @@ func (c *Client) Do(ctx context.Context, call *Call) (*Response, error) {
 		Header:     resp.Header,
 		Body:       body,
 		RequestID:  requestID(resp, c.requestIDHeader),
-		Attempts:   int(st.tries.Load()),
+		Attempts:   st.attempts(),
 		client:     c,
 		call:       call,
 	}

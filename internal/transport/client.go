@@ -36,6 +36,8 @@ const (
 type Config struct {
 	// Provider names the package in errors and logs.
 	Provider string
+	// TraceAs names it to HTTP.Trace, where that is another name.
+	TraceAs string
 	// BaseURL is what every call's path is appended to.
 	BaseURL string
 	// BaseURLField names the setting that BaseURL came from, for the error.
@@ -68,6 +70,7 @@ type Client struct {
 	agent           string
 	logger          *slog.Logger
 	explain         func(int, []byte) Explanation
+	hooks           *hooks // nil for none
 }
 
 // New validates cfg and returns a Client.
@@ -119,6 +122,7 @@ func New(cfg Config) (*Client, error) {
 		agent:           userAgent,
 		logger:          h.Logger,
 		explain:         cfg.Explain,
+		hooks:           newHooks(h.Trace, cmp.Or(cfg.TraceAs, cfg.Provider), base),
 	}
 	if h.Retry.MinWait == 0 {
 		c.retry.MinWait = min(c.retry.MinWait, c.retry.MaxWait)

@@ -78,7 +78,7 @@ func KindOf(status int) error {
 
 // transportError is the error of a call that got no complete answer.
 func (c *Client) transportError(ctx context.Context, st *state, err error) *kyckit.Error {
-	e := &kyckit.Error{Provider: c.provider, Op: st.call.Op, Attempts: int(st.tries.Load()), Reason: reason(err), Err: safeCause(err)}
+	e := &kyckit.Error{Provider: c.provider, Op: st.call.Op, Attempts: st.attempts(), Reason: reason(err), Err: safeCause(err)}
 	// The error may be a middleware's, whatever it looks like.
 	var unsent *NotSentError
 	notSent := st.sent.Load() == 0 || errors.As(err, &unsent)
@@ -116,7 +116,7 @@ func (c *Client) transportError(ctx context.Context, st *state, err error) *kyck
 
 // contextError is the error of a call whose caller gave up.
 func (c *Client) contextError(st *state, cause error, maySent bool) *kyckit.Error {
-	e := &kyckit.Error{Provider: c.provider, Op: st.call.Op, Kind: cause, Attempts: int(st.tries.Load())}
+	e := &kyckit.Error{Provider: c.provider, Op: st.call.Op, Kind: cause, Attempts: st.attempts()}
 	if maySent && !st.call.Repeatable {
 		e.Kind, e.Err, e.Reason = kyckit.ErrOutcomeUnknown, cause, cause.Error()
 		e.Attempts = max(e.Attempts, 1) // it may be in progress

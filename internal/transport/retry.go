@@ -134,7 +134,7 @@ func again(ctx context.Context, resp *http.Response, err error) (bool, error) {
 // allowed reports whether the call may be tried again, and after what wait: no
 // try begins after the caller's deadline.
 func (st *state) allowed(ctx context.Context, resp *http.Response) (wait time.Duration, ok bool) {
-	retry, tries := st.client.retry, int(st.tries.Load())
+	retry, tries := st.client.retry, st.attempts()
 	if !st.call.Repeatable || st.call.Once || st.call.Body.OneShot || tries >= retry.MaxAttempts || ctx.Err() != nil {
 		return 0, false
 	}

@@ -5,6 +5,8 @@ import (
 	"io"
 	"net/http"
 	"sync/atomic"
+
+	"github.com/kyckit/kyckit"
 )
 
 // state follows one call through the layers: it is the context of the call's
@@ -16,7 +18,10 @@ type state struct {
 	client *Client
 	call   *Call
 	begun  atomic.Bool
+	info   kyckit.CallInfo               // for hooks, if there are any
 	tries  atomic.Int32                  // requests that were sent, or were about to be
+	more   atomic.Int32                  // those that were sent in spite of us
+	status atomic.Int32                  // of the last answer
 	sent   atomic.Int32                  // those that the provider may have got, and one more while sending goes on
 	body   atomic.Pointer[io.ReadCloser] // what Body.Open returned last
 }
@@ -36,6 +41,9 @@ func stateOf(ctx context.Context) *state {
 	st, _ := ctx.Value(stateKey{}).(*state)
 	return st
 }
+
+// attempts is what the provider can have seen.
+func (st *state) attempts() int { return int(st.tries.Load() + st.more.Load()) }
 
 // track remembers what open returned last.
 func (st *state) track(open func() (io.ReadCloser, error)) func() (io.ReadCloser, error) {

@@ -20,13 +20,24 @@ type try struct {
 	base   http.RoundTripper
 }
 
-func (t *try) RoundTrip(req *http.Request) (*http.Response, error) {
+func (t *try) RoundTrip(req *http.Request) (resp *http.Response, err error) {
 	c, st := t.client, stateOf(req.Context())
+	resend := int(st.tries.Add(1)) - 1
+	asked, header := req.Context(), req.Header
+	var told *attempt
+	if c.hooks != nil && c.hooks.Try != nil {
+		var more http.Header
+		if asked, more, told = st.beginTry(req, resend); more != nil {
+			header = more
+		}
+		defer func() { told.finish(nil, errors.New("the transport did not return")) }() // when it panics
+	}
 	timeout := cmp.Or(c.timeout, st.call.Timeout, defaultTimeout)
-	ctx, cancel := context.WithTimeoutCause(req.Context(), timeout, errTryTimeout)
+	ctx, cancel := context.WithTimeoutCause(asked, timeout, errTryTimeout)
 	defer cancel()
 	way := &passage{}
 	sent := req.WithContext(way.watch(ctx, cancel))
+	sent.Header = header
 	answered := func() {}
 	if st.body.Load() != nil {
 		// net/http waits for a Read of the body in progress even when the time
@@ -36,12 +47,14 @@ func (t *try) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 
 	start := time.Now()
-	st.tries.Add(1)
-	resp, err := t.base.RoundTrip(sent)
+	st.sent.Add(1) // until the contrary is known: the transport may panic
+	resp, err = t.base.RoundTrip(sent)
 	if err == nil {
 		err = complete(resp)
 	}
 	if err == nil {
+		told.head()
+		st.status.Store(int32(resp.StatusCode)) //nolint:gosec // of three digits
 		err = bufferBody(resp, req.Method, c.maxBytes, cancel)
 		answered()
 		dropBadLocation(resp, req.URL)
@@ -57,11 +70,12 @@ func (t *try) RoundTrip(req *http.Request) (*http.Response, error) {
 			err = &NotSentError{err}
 		}
 	}
-	st.tries.Add(max(way.writes.Load()-1, 0)) // by a transport that could not be stopped
-	if mayBeSent {
-		st.sent.Add(1)
+	st.more.Add(max(way.writes.Load()-1, 0)) // by a transport that could not be stopped
+	if !mayBeSent {
+		st.sent.Add(-1)
 	}
-	t.log(req.Context(), st, resp, err, time.Since(start))
+	told.finish(resp, err)
+	t.log(asked, st, resend+1, resp, err, time.Since(start))
 	if err != nil {
 		return nil, err
 	}
@@ -70,7 +84,7 @@ func (t *try) RoundTrip(req *http.Request) (*http.Response, error) {
 
 // log writes the only record of a try. Everything in it is the module's own
 // word or a number; the request id is filtered by requestID.
-func (t *try) log(ctx context.Context, st *state, resp *http.Response, err error, took time.Duration) {
+func (t *try) log(ctx context.Context, st *state, attempt int, resp *http.Response, err error, took time.Duration) {
 	l := t.client.logger
 	if l == nil || !l.Enabled(ctx, slog.LevelDebug) {
 		return
@@ -80,7 +94,7 @@ func (t *try) log(ctx context.Context, st *state, resp *http.Response, err error
 		slog.String("op", st.call.Op),
 		slog.String("method", st.call.Method),
 		slog.String("path", st.call.Path),
-		slog.Int("attempt", int(st.tries.Load())),
+		slog.Int("attempt", attempt),
 		slog.Duration("duration", took),
 		{},
 		{},
