@@ -90,8 +90,8 @@ func wrappings(bodies *[]string) map[string]func(Authenticator) Authenticator {
 	}
 }
 
-// credential is an authenticator and what a good delivery carries for it.
-type credential struct {
+// shownCredential is an authenticator and what a good delivery carries for it.
+type shownCredential struct {
 	auth   Authenticator
 	header http.Header
 	path   string
@@ -99,7 +99,7 @@ type credential struct {
 
 const plantedCredential = "planted-0123456789"
 
-func credentials(t *testing.T) map[string]credential {
+func credentials(t *testing.T) map[string]shownCredential {
 	secrets := []kyckit.Secret{kyckit.NewSecret(plantedCredential)}
 	basic, err := NewBasic(BasicConfig{Username: "u", Passwords: secrets})
 	require.NoError(t, err)
@@ -112,7 +112,7 @@ func credentials(t *testing.T) map[string]credential {
 		Certificate: ClientCertConfig{CA: []byte(seedCA), DNSNames: []string{"a.example"}},
 	})
 	require.NoError(t, err)
-	return map[string]credential{
+	return map[string]shownCredential{
 		"basic":      {auth: basic, header: http.Header{"Authorization": {"Basic " + base64.StdEncoding.EncodeToString([]byte("u:"+plantedCredential))}}},
 		"key":        {auth: key, header: http.Header{"X-Api-Key": {plantedCredential}}},
 		"key's twin": {auth: Any(key, accept()), header: http.Header{"X-Api_Key": {plantedCredential}}},

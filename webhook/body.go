@@ -7,19 +7,16 @@ import (
 	"net/http"
 )
 
-// firstRead is how much memory a request gets on its word alone.
-const firstRead = 16 << 10
-
-// trust is how many times what a request has sent it gets for what it announced:
-// enough for a body of the default MaxBody in one step.
-const trust = 65
+// firstRead is how much memory a request gets on its word alone: no more than
+// net/http spends on its connection anyway.
+const firstRead = 4 << 10
 
 // errBodyTooLong is what readBody says of a body that is longer than its limit.
 var errBodyTooLong = errors.New("body too long")
 
 // readBody reads a body of the announced length, -1 when unknown, and of at
-// most limit bytes. It believes a long announcement only after the first bytes
-// have come, and not without bound, so a sender must send what it wants kept.
+// most limit bytes. Memory follows what has come, whatever was announced: three
+// times as much, or all that was announced where that is at most four times.
 func readBody(r io.Reader, announced, limit int64) ([]byte, error) {
 	limit = min(limit, math.MaxInt64-1)
 	announced = min(announced, limit)
@@ -49,9 +46,9 @@ func readBody(r io.Reader, announced, limit int64) ([]byte, error) {
 		if len(buf) < cap(buf) {
 			continue
 		}
-		next := 4 * int64(cap(buf))
-		if int64(len(buf)) >= firstRead && announced > int64(len(buf)) {
-			next = min(announced+1, trust*int64(len(buf))) // one more, so that the end is seen without growing
+		next := 3 * int64(len(buf))
+		if came := int64(len(buf)); announced > came && announced <= 4*came {
+			next = announced + 1 // one more, so that the end is seen without growing
 		}
 		next = max(min(next, limit+1), int64(len(buf))+1)
 		grown := make([]byte, len(buf), next)

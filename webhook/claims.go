@@ -6,9 +6,9 @@ import (
 )
 
 // Claims remembers which deliveries were handled, so that each is handled
-// once. An implementation that several replicas share makes that hold for all
-// of them. It must be safe for concurrent use and honour ctx, which gives each
-// call at most 5 s.
+// once. A store that several replicas share does so for all of them. An
+// implementation must be safe for concurrent use and honour ctx, which gives
+// each call at most 5 s.
 //
 // Test an implementation with webhooktest.TestClaims.
 //
@@ -23,9 +23,9 @@ type Claims interface {
 	Claim(ctx context.Context, key string, lease time.Duration) (Claim, error)
 }
 
-// Claim is one delivery taken. One of its methods is called: Release once, or
-// Commit, up to three times while it fails. Neither is when the process dies:
-// the lease then ends by itself.
+// Claim is one delivery taken. The handler calls either Release, once, or Commit,
+// up to three times while it fails. When the process dies it calls neither, and
+// the lease ends by itself.
 type Claim interface {
 	// Commit records that the delivery was handled and keeps that knowledge for
 	// at least keep. It does so too when the lease has ended and nobody else has

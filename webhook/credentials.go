@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/kyckit/kyckit"
+	"github.com/kyckit/kyckit/internal/credential"
 )
 
 // Authenticators for providers that sign nothing. They prove that the sender
@@ -43,11 +44,11 @@ func NewBasic(cfg BasicConfig) (Authenticator, error) {
 		return nil, invalid("basic", "Username must be set and free of colons and control characters")
 	}
 	a := &staticAuth{name: "basic", refusals: newRefusals("basic"), headers: []string{"Authorization"}}
-	for _, p := range cfg.Passwords {
+	for i, p := range cfg.Passwords {
 		pair := cfg.Username + ":" + p.Reveal()
 		switch {
-		case p.IsZero():
-			return nil, invalid("basic", "Passwords: a password is empty")
+		case credential.Text(p.Reveal()) != "":
+			return nil, invalid("basic", fmt.Sprintf("Passwords[%d] %s", i, credential.Text(p.Reveal())))
 		case hasControl(pair):
 			return nil, invalid("basic", "Passwords: a password holds a control character, such as a line end")
 		case len("Basic ")+base64.StdEncoding.EncodedLen(len(pair)) > maxCredential:
@@ -95,11 +96,11 @@ func NewAPIKey(cfg APIKeyConfig) (Authenticator, error) {
 		return nil, invalid("api-key", "Header must be a header name")
 	}
 	a := &staticAuth{name: "api-key", refusals: newRefusals("api-key"), headers: []string{header}}
-	for _, k := range cfg.Keys {
+	for i, k := range cfg.Keys {
 		value := cfg.Prefix + k.Reveal()
 		switch {
-		case k.IsZero():
-			return nil, invalid("api-key", "Keys: a key is empty")
+		case credential.Text(k.Reveal()) != "":
+			return nil, invalid("api-key", fmt.Sprintf("Keys[%d] %s", i, credential.Text(k.Reveal())))
 		case hasControl(value) || strings.TrimSpace(value) != value:
 			return nil, invalid("api-key", "Keys: a key or the Prefix cannot stand in a header, as with a space or line end around it")
 		case len(value) > maxCredential:
@@ -146,7 +147,10 @@ func NewSecretPath(cfg SecretPathConfig) (Authenticator, error) {
 		return nil, invalid(op, "Prefix must begin and end with a slash")
 	}
 	a := &staticAuth{name: op, refusals: newRefusals(op), prefix: cfg.Prefix}
-	for _, t := range cfg.Tokens {
+	for i, t := range cfg.Tokens {
+		if reason := credential.Text(t.Reveal()); reason != "" {
+			return nil, invalid(op, fmt.Sprintf("Tokens[%d] %s", i, reason))
+		}
 		if token := t.Reveal(); len(token) < 16 || len(token) > maxCredential || strings.ContainsAny(token, "/?#% ") || hasControl(token) {
 			return nil, invalid(op, "Tokens: a token must be one path segment of at least 16 bytes, without spaces or line ends")
 		}
@@ -226,13 +230,14 @@ func (a *staticAuth) Authenticate(d *Delivery) error {
 		return err
 	}
 	sum := sha256.Sum256([]byte(shown))
-	good := 0
-	for _, want := range a.sums {
+	fitted := 0
+	for i, want := range a.sums {
 		want := want()
-		good |= subtle.ConstantTimeCompare(sum[:], want[:])
+		fitted = subtle.ConstantTimeSelect(subtle.ConstantTimeCompare(sum[:], want[:]), i+1, fitted)
 	}
-	if good != 1 {
+	if fitted == 0 {
 		return a.badSignature
 	}
+	d.secret = fitted
 	return nil
 }

@@ -60,14 +60,15 @@ type Delivery struct {
 	Layers []Layer
 
 	checked   []byte     // the body that has passed checkStrict
+	via       string     // which layer of each Any has accepted it
+	secret    int        // which secret of the last authenticator fitted, from 1
 	concealed *concealed // nil once it is done
 }
 
 // Decode decodes the body as DecodeStrict does. A body that the handler has
-// checked already is not checked again, unless Handle has put another in its
-// place.
+// checked already is not checked again: it is recognised by its place in memory,
+// so a body that Handle has put in its place is checked.
 func (d *Delivery) Decode(v any) error {
-	// A body that Handle has put in the place of the checked one is not it.
 	if n := len(d.Body); n > 0 && n == len(d.checked) && &d.Body[0] == &d.checked[0] {
 		return decodeChecked(d.Body, v)
 	}
@@ -116,28 +117,32 @@ type proof struct {
 	id          string
 	timestamp   time.Time
 	certificate *x509.Certificate
+	via         string
 }
 
-func (d *Delivery) proof() proof { return proof{d.ID, d.Timestamp, d.Certificate} }
+func (d *Delivery) proof() proof { return proof{d.ID, d.Timestamp, d.Certificate, d.via} }
 
 func (d *Delivery) restore(p proof) {
-	d.ID, d.Timestamp, d.Certificate = p.id, p.timestamp, p.certificate
+	d.ID, d.Timestamp, d.Certificate, d.via = p.id, p.timestamp, p.certificate, p.via
 }
 
-// BodyKey returns a key made of the SHA-256 of the body. It is what a handler
-// deduplicates by when a delivery has no signed id: a replay has the same body,
-// whatever the sender writes into headers that nobody signed.
+// BodyKey returns a key made of the SHA-256 of the body and, under Any, of the
+// position of the layer that accepted the delivery, so that one sender cannot
+// suppress the delivery of another. It is what a handler deduplicates by when a
+// delivery has no signed id: a replay has the same body, whatever the sender
+// writes into headers that nobody signed.
 func BodyKey(d *Delivery) string {
 	sum := sha256.Sum256(d.Body)
 	var text [2 + 43]byte
 	copy(text[:], "b:")
 	base64.RawURLEncoding.Encode(text[2:], sum[:])
-	return string(text[:])
+	return d.via + string(text[:])
 }
 
 // FieldKey returns a Key function that deduplicates by a text or number at the
 // top level of the JSON body, such as "notification_id" or the "id" of a
-// CloudEvent. Names compare exactly. A body without that field, or with an
+// CloudEvent. Names compare exactly. Under Any the layer that accepted the
+// delivery is part of the key, as in BodyKey. A body without that field, or with an
 // empty one, is deduplicated by BodyKey. Use it only where the signature covers
 // the body.
 func FieldKey(name string) func(*Delivery) string {
@@ -158,14 +163,14 @@ func FieldKey(name string) func(*Delivery) string {
 		if text == "" {
 			return BodyKey(d)
 		}
-		return "f:" + text
+		return d.via + "f:" + text
 	}
 }
 
 // defaultKey is the key of a handler that was given none.
 func defaultKey(d *Delivery) string {
 	if d.ID != "" {
-		return "i:" + d.ID
+		return d.via + "i:" + d.ID
 	}
 	return BodyKey(d)
 }

@@ -147,8 +147,8 @@ func (a *ed25519Auth) Authenticate(d *Delivery) error {
 	if !ok {
 		return a.badTimestamp
 	}
-	if !near(at, d.now(a.now), a.tolerance) {
-		return a.staleTimestamp
+	if err := inTime(a.Name(), at, d.now(a.now), a.tolerance); err != nil {
+		return err
 	}
 	if d.Timestamp.IsZero() {
 		d.Timestamp = at
@@ -170,9 +170,9 @@ func (a *ed25519Auth) verify(d *Delivery, timestamp string, sig []byte) bool {
 	message = append(message, '.')
 	message = append(message, d.Body...)
 	good := false
-	for _, key := range a.keys {
+	for i, key := range a.keys {
 		if ed25519.Verify(key, message, sig) {
-			good = true
+			good, d.secret = true, i+1
 			break
 		}
 	}

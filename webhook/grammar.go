@@ -3,6 +3,7 @@ package webhook
 import (
 	"encoding/base64"
 	"encoding/hex"
+	"fmt"
 	"strings"
 	"time"
 )
@@ -265,31 +266,38 @@ func parseTimestamp(text string, unit TimestampUnit) (time.Time, bool) {
 	return time.Unix(n, 0), true
 }
 
-// near reports whether two times differ by at most tolerance. Sub saturates, so
-// an absurd timestamp is far away and not near by overflow.
-func near(at, now time.Time, tolerance time.Duration) bool {
+// inTime refuses a time that is further from now than tolerance and says by how
+// much and on which side. Sub saturates, so an absurd time is far away and not
+// near by overflow.
+func inTime(op string, at, now time.Time, tolerance time.Duration) error {
 	diff := at.Sub(now)
-	return -tolerance <= diff && diff <= tolerance
+	if -tolerance <= diff && diff <= tolerance {
+		return nil
+	}
+	side, by := "old", -tolerance-diff
+	if diff > 0 {
+		side, by = "far ahead of this clock", diff-tolerance
+	}
+	return refuse(op, ErrTimestamp, fmt.Sprintf("%v too %s, beyond the tolerance of %v", by.Round(time.Second/10), side, tolerance))
 }
 
 // refusals are the errors of a signature authenticator, built once, because
 // refusing a forgery should cost no more than noticing it.
 type refusals struct {
 	noSignature, repeated, malformed, badSignature, badID, badAlgorithm, badHeader, twoWays error
-	badTimestamp, staleTimestamp                                                            error
+	badTimestamp                                                                            error
 }
 
 func newRefusals(op string) refusals {
 	return refusals{
-		noSignature:    refuse(op, ErrNoSignature, ""),
-		repeated:       refuse(op, ErrBadSignature, "header given twice"),
-		malformed:      refuse(op, ErrBadSignature, "malformed header"),
-		badSignature:   refuse(op, ErrBadSignature, "no match"),
-		badID:          refuse(op, ErrBadSignature, "missing or malformed id"),
-		badAlgorithm:   refuse(op, ErrBadSignature, "another algorithm"),
-		badHeader:      refuse(op, ErrBadSignature, "a signed header is missing or given twice"),
-		twoWays:        refuse(op, ErrBadSignature, "a signed text holds the literal that must end it"),
-		badTimestamp:   refuse(op, ErrTimestamp, "missing or malformed"),
-		staleTimestamp: refuse(op, ErrTimestamp, "outside the tolerance"),
+		noSignature:  refuse(op, ErrNoSignature, ""),
+		repeated:     refuse(op, ErrBadSignature, "header given twice"),
+		malformed:    refuse(op, ErrBadSignature, "malformed header"),
+		badSignature: refuse(op, ErrBadSignature, "no match"),
+		badID:        refuse(op, ErrBadSignature, "missing or malformed id"),
+		badAlgorithm: refuse(op, ErrBadSignature, "another algorithm"),
+		badHeader:    refuse(op, ErrBadSignature, "a signed header is missing or given twice"),
+		twoWays:      refuse(op, ErrBadSignature, "a signed text holds the literal that must end it"),
+		badTimestamp: refuse(op, ErrTimestamp, "missing or malformed"),
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"math"
 	"net"
 	"net/http"
@@ -54,6 +53,8 @@ func NewHandler(cfg HandlerConfig) (http.Handler, error) {
 		return nil, invalid(op, "Handle is required")
 	case cfg.Claims != nil && missing(cfg.Claims):
 		return nil, invalid(op, "Claims is a nil pointer")
+	case cfg.EveryCopy && (cfg.Claims != nil || cfg.Key != nil):
+		return nil, invalid(op, "EveryCopy excludes Claims and Key")
 	case cfg.Queue != nil && cfg.Queue.empty == nil:
 		return nil, invalid(op, "Queue was not made by NewQueue")
 	case cfg.MaxBody < 0:
@@ -61,7 +62,10 @@ func NewHandler(cfg HandlerConfig) (http.Handler, error) {
 	case cfg.HandleTimeout < 0, cfg.Keep < 0, cfg.Lease < 0, cfg.RetryAfter < 0:
 		return nil, invalid(op, "HandleTimeout, Keep, Lease and RetryAfter may not be negative")
 	}
-	if cfg.Claims == nil {
+	switch {
+	case cfg.EveryCopy:
+		cfg.Claims = everyCopy{}
+	case cfg.Claims == nil:
 		cfg.Claims = NewMemoryClaims(MemoryClaimsConfig{})
 	}
 	cfg.MaxBody = cmp.Or(cfg.MaxBody, defaultMaxBody)
@@ -89,7 +93,7 @@ func NewHandler(cfg HandlerConfig) (http.Handler, error) {
 	}
 	_, local := cfg.Claims.(*memoryClaims)
 	return &handler{
-		HandlerConfig: cfg, local: local, retryAfter: strconv.FormatInt(int64(retryAfter), 10),
+		work: work{HandlerConfig: cfg, local: local || cfg.EveryCopy}, retryAfter: strconv.FormatInt(int64(retryAfter), 10),
 	}, nil
 }
 
@@ -107,9 +111,8 @@ func missing(v any) bool {
 }
 
 type handler struct {
-	HandlerConfig
+	work
 	retryAfter string
-	local      bool // the claims are in memory
 	order      orderLocks
 }
 
@@ -140,7 +143,11 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !watched {
 		return
 	}
-	res := Result{Outcome: outcome, Status: status, Err: err, Layers: d.Layers, Bytes: len(d.Body), Duration: time.Since(start)}
+	res := resultOf(d, outcome, err)
+	res.Status, res.Duration = status, time.Since(start)
+	if outcome == Refused { // by a later layer, or after a part of a policy had said yes
+		res.ID, res.Timestamp = "", time.Time{}
+	}
 	h.report(r.Context(), res)
 }
 
@@ -167,17 +174,34 @@ func (h *handler) serve(r *http.Request, d *Delivery, j *job) (Outcome, error) {
 		return Malformed, malformed("the body broke off")
 	}
 	d.ReceivedAt = time.Now()
+	short := r.ContentLength > int64(len(d.Body))
 	if err := h.authenticate(d, ask, true); err != nil {
-		return refusalOf(err), err
+		return refusalOf(err), readBefore(err, short)
 	}
 	d.removeConcealed()
 	if !h.AnyBody {
 		if err := checkStrict(d.Body); err != nil {
-			return Malformed, err
+			return Malformed, readBefore(err, short)
 		}
 		d.checked = d.Body
 	}
 	return h.once(context.WithoutCancel(r.Context()), d, j)
+}
+
+// readBefore adds to a refusal that the body was shorter than announced. The
+// server of net/http delivers all or an error, so somebody else has read it.
+func readBefore(err error, short bool) error {
+	if !short {
+		return err
+	}
+	kind := kyckit.ErrUnauthorized
+	if errors.Is(err, kyckit.ErrInvalid) {
+		kind = kyckit.ErrInvalid
+	}
+	return &kyckit.Error{
+		Provider: provider, Op: "handler", Kind: kind, Err: err,
+		Reason: "something read the body before, such as a middleware: it is shorter than Content-Length; and so: " + safeError(err),
+	}
 }
 
 var errBadMethod = errors.New("method not allowed")
@@ -220,7 +244,7 @@ func (h *handler) once(ctx context.Context, d *Delivery, j *job) (Outcome, error
 	case err != nil:
 		return Failed, err
 	}
-	j.h, j.ctx, j.claim, j.delivery, j.order = h, ctx, claim, d, order
+	j.work, j.ctx, j.claim, j.delivery, j.order = &h.work, ctx, claim, d, order
 	if h.Queue != nil {
 		if err := h.Queue.submit(j); err != nil { //nolint:contextcheck // the job carries it
 			j.release(ctx)
@@ -255,7 +279,7 @@ func (h *handler) keys(d *Delivery) (key, order string, err error) {
 	if h.Key != nil {
 		key = h.Key(d)
 	}
-	if key == "" {
+	if key == "" && !h.EveryCopy {
 		key = defaultKey(d)
 	}
 	if h.OrderKey != nil {
@@ -273,14 +297,6 @@ func (h *handler) claim(ctx context.Context, key string) (c Claim, err error) {
 		err = &kyckit.Error{Provider: provider, Op: "claim", Kind: kyckit.ErrUnavailable, Reason: "Claims returned neither a claim nor an error"}
 	}
 	return c, err
-}
-
-// storeContext limits a call of the store. One in memory answers at once.
-func (h *handler) storeContext(ctx context.Context) (context.Context, context.CancelFunc) {
-	if h.local {
-		return ctx, func() {}
-	}
-	return context.WithTimeout(ctx, storeTimeout)
 }
 
 // recovered turns a panic into an error that makes the sender try again.
@@ -321,23 +337,4 @@ func (h *handler) answer(w http.ResponseWriter, o Outcome) (status int) {
 	w.WriteHeader(status)
 	_, _ = w.Write([]byte(text))
 	return status
-}
-
-func (h *handler) report(ctx context.Context, res Result) {
-	defer func() { _ = recover() }() // a hook's panic must not undo the answer
-	if h.Logger != nil {
-		level := slog.LevelInfo
-		switch res.Outcome {
-		case Refused, Malformed, BadMethod, TooLarge:
-			level = slog.LevelWarn
-		case Failed:
-			level = slog.LevelError
-		}
-		h.Logger.LogAttrs(ctx, level, "webhook",
-			slog.String("outcome", string(res.Outcome)), slog.Int("status", res.Status), slog.Int("bytes", res.Bytes),
-			slog.Duration("duration", res.Duration), slog.Any("layers", res.Layers), slog.String("error", safeError(res.Err)))
-	}
-	if h.OnResult != nil {
-		h.OnResult(ctx, res)
-	}
 }

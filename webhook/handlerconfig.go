@@ -4,6 +4,8 @@ import (
 	"context"
 	"log/slog"
 	"time"
+
+	"github.com/kyckit/kyckit"
 )
 
 // HandlerConfig configures NewHandler.
@@ -11,22 +13,30 @@ type HandlerConfig struct {
 	// Authenticate decides what is believed. Required.
 	Authenticate Authenticator
 	// Handle does the work of one believed delivery. Required. It is called at
-	// most once for each key, unless it fails. A nil error means handled, and
-	// so does one that is ErrDuplicate. An error that is ErrMalformed tells the
-	// sender not to try again; any other error, and a panic, tells it to.
-	// Its context ends after HandleTimeout and not when the sender hangs up:
-	// the work would be lost half done. A Handle that does not heed it keeps
-	// its sender waiting, and after Lease a copy may be handled beside it.
+	// most once for each key, unless it fails. A nil error means handled, and so
+	// does an error that is ErrDuplicate. An error that is ErrMalformed tells the
+	// sender not to try again; any other error, and a panic, tells the sender to.
+	// The context of Handle ends after HandleTimeout, and not when the sender
+	// hangs up, since then the work would be lost half done. A Handle that does
+	// not heed its context keeps the sender waiting, and after Lease a copy may be
+	// handled beside it.
 	Handle func(context.Context, *Delivery) error
 	// Claims remembers what was handled. Nil means NewMemoryClaims with its
 	// defaults, which is right for one process. Handlers that share a store
 	// share its keys: where they serve different senders, give each a Key
 	// function that puts the sender's name in front.
 	Claims Claims
+	// EveryCopy turns deduplication off: Handle is called for every delivery
+	// that is believed, copies and replays included, and must be idempotent. It
+	// excludes Claims and Key.
+	EveryCopy bool
 	// Key names a delivery: two deliveries with the same key are the same, and
 	// the second is answered without handling it. Build it only from what is
-	// authenticated. Nil or an empty result means the delivery's signed ID or,
-	// without one, BodyKey. See also FieldKey.
+	// authenticated. Nil or an empty result means the delivery's signed ID, with
+	// the position of the layer that accepted it under Any, or, without an ID,
+	// BodyKey. See also FieldKey. A sender that repeats the same body for a later
+	// change, as FACEKI does when a decision goes back and forth, needs a key of
+	// its own, or EveryCopy: see the package's table.
 	Key func(*Delivery) string
 	// OrderKey, if set, names what a delivery is about, such as a transaction:
 	// deliveries with the same non-empty order key are handled one after the
@@ -92,8 +102,11 @@ const (
 	Failed Outcome = "failed"
 )
 
-// Result tells about one request. It holds nothing that a sender wrote.
+// Result tells about one request. Of what a sender wrote it holds only what was
+// signed: the id and the time.
 type Result struct {
+	kyckit.Redacted
+
 	// Outcome is what became of it, and Status the answer's HTTP status.
 	Outcome Outcome
 	Status  int
@@ -101,8 +114,12 @@ type Result struct {
 	// delivery it is why that could not be recorded in the Claims. It may come
 	// from Handle, so it may hold whatever Handle puts into errors.
 	Err error
-	// Layers are the results of the policy's authenticators.
+	// Layers are the results of the authenticators.
 	Layers []Layer
+	// ID and Timestamp are the delivery's, where they are signed and the
+	// delivery was believed.
+	ID        string
+	Timestamp time.Time
 	// Bytes is the size of the body as far as it was read.
 	Bytes int
 	// Duration is how long it took to answer.

@@ -5,17 +5,18 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"crypto/subtle"
+	"encoding/base64"
 	"encoding/hex"
 	"fmt"
 	"hash"
 	"io"
 	"net/url"
-	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/kyckit/kyckit"
+	"github.com/kyckit/kyckit/internal/credential"
 )
 
 const (
@@ -34,7 +35,8 @@ type HMACConfig struct {
 	Scheme Scheme
 	// Secrets are the shared secrets; each is tried, so that during a rotation
 	// both the old and the new one can be given. At least one secret or key is
-	// required and none may be empty.
+	// required. None may be empty, begin with a byte order mark or end in a line
+	// break or blank, as text from a file may.
 	Secrets []kyckit.Secret
 	// Keys are further secrets with an id or an end.
 	Keys []HMACKey
@@ -84,52 +86,70 @@ func NewHMAC(cfg HMACConfig) (Authenticator, error) {
 	if reason != "" {
 		return nil, invalid("hmac", reason)
 	}
-	newHash := s.newHash()
 	h := &hmacAuth{
-		scheme: s, signed: signed, size: newHash().Size(), tolerance: cmp.Or(cfg.Tolerance, defaultTolerance), now: cfg.Now,
+		scheme: s, signed: signed, size: s.Hash.Size(), tolerance: cmp.Or(cfg.Tolerance, defaultTolerance), now: cfg.Now,
 		refusals: newRefusals(s.Name),
 	}
-	keys := slices.Clone(cfg.Keys)
-	for _, secret := range cfg.Secrets {
-		keys = append(keys, HMACKey{Secret: secret})
-	}
-	if len(keys) == 0 {
+	if len(cfg.Secrets)+len(cfg.Keys) == 0 {
 		return nil, invalid("hmac", "Secrets is empty")
 	}
-	for _, k := range keys {
-		if k.ID != "" && s.KeyIDKey == "" && s.Grammar != GrammarKeyed {
-			return nil, invalid("hmac", "Keys: a key has an ID, but deliveries of this scheme name no key")
+	for i, secret := range cfg.Secrets {
+		if err := h.addKey(fmt.Sprintf("Secrets[%d]", i), HMACKey{Secret: secret}); err != nil {
+			return nil, err
 		}
-		secret, reason := s.decodeSecret(k.Secret)
-		if reason != "" {
-			return nil, invalid("hmac", reason)
+	}
+	for i, key := range cfg.Keys {
+		if err := h.addKey(fmt.Sprintf("Keys[%d].Secret", i), key); err != nil {
+			return nil, err
 		}
-		h.keys = append(h.keys, newHMACKey(k, newHash, secret))
 	}
 	return h, nil
 }
 
+func (h *hmacAuth) addKey(field string, k HMACKey) error {
+	s := &h.scheme
+	if k.ID != "" && s.KeyIDKey == "" && s.Grammar != GrammarKeyed {
+		return invalid("hmac", "Keys: a key has an ID, but deliveries of this scheme name no key")
+	}
+	secret, reason := s.decodeSecret(k.Secret)
+	if reason == "" {
+		reason = credential.HMAC(s.Hash, len(secret))
+	}
+	if reason != "" {
+		return invalid("hmac", field+" "+reason)
+	}
+	h.keys = append(h.keys, newHMACKey(k, s.newHash(), secret))
+	return nil
+}
+
 // decodeSecret returns the key bytes of a secret, or what is wrong with it.
+// Spare bits in the last character of a base64 secret do not matter: the
+// libraries of all senders drop them.
 func (s *Scheme) decodeSecret(secret kyckit.Secret) (key []byte, reason string) {
+	if reason := credential.Text(secret.Reveal()); reason != "" {
+		return nil, reason
+	}
 	text := strings.TrimPrefix(secret.Reveal(), s.SecretPrefix)
+	var err error
 	switch s.SecretEncoding {
 	case Hex:
-		key, _ = hex.DecodeString(text)
-		if len(text) != 2*len(key) {
-			return nil, "Secrets: a secret is not hex"
+		if key, err = hex.DecodeString(text); err != nil {
+			return nil, "is not hex"
 		}
 	case Base64, Base64URL:
-		var ok bool
-		if key, ok = decodeBase64(make([]byte, 0, len(text)), text, s.SecretEncoding); !ok {
-			return nil, "Secrets: a secret is not base64"
+		decoding := base64.StdEncoding
+		if s.SecretEncoding == Base64URL {
+			decoding, text = base64.RawURLEncoding, strings.TrimRight(text, "=")
+		}
+		// The decoder would skip line breaks.
+		if key, err = decoding.DecodeString(text); err != nil || strings.ContainsAny(text, "\r\n") {
+			return nil, "is not base64"
 		}
 	default:
-		if key = []byte(text); strings.TrimSpace(text) == "" {
-			key = nil
-		}
+		key = []byte(text)
 	}
 	if len(key) == 0 {
-		return nil, "Secrets: a secret is empty"
+		return nil, "is required"
 	}
 	return key, ""
 }
@@ -291,7 +311,7 @@ func (h *hmacAuth) groups(d *Delivery, c *content, header string) error {
 		if found.n == 0 {
 			continue
 		}
-		// Of several refusals the last is told; what is decided stays "no".
+		// Whichever group is the last to be refused gives the reason.
 		if err = h.verify(d, c, &found); err == nil {
 			return nil
 		}
@@ -299,8 +319,8 @@ func (h *hmacAuth) groups(d *Delivery, c *content, header string) error {
 	return err
 }
 
-// verify compares the signatures in the header with the right one, as text: the
-// right one has one spelling, so nothing of the sender's needs to be decoded.
+// verify compares the signatures in the header with the right signature, as
+// text: that has one spelling, so nothing of the sender's needs to be decoded.
 func (h *hmacAuth) verify(d *Delivery, c *content, found *signatures) error {
 	fit := 0
 	for _, text := range found.text[:found.n] {
@@ -312,7 +332,7 @@ func (h *hmacAuth) verify(d *Delivery, c *content, found *signatures) error {
 		return h.malformed
 	}
 	now := d.now(h.now)
-	for _, key := range h.keys {
+	for i, key := range h.keys {
 		if key.id != "" && key.id != found.keyID || !key.notAfter.IsZero() && now.After(key.notAfter) {
 			continue
 		}
@@ -329,17 +349,20 @@ func (h *hmacAuth) verify(d *Delivery, c *content, found *signatures) error {
 			}
 		}
 		if good == 1 {
+			d.secret = i + 1
 			return h.accept(d, c, now)
 		}
 	}
 	return h.badSignature
 }
 
-// accept checks how old the timestamp is, which is proven by now, and notes what
-// is proven.
+// accept checks how old the timestamp is and notes the id and the timestamp in
+// the delivery. A signature that fitted has proven both.
 func (h *hmacAuth) accept(d *Delivery, c *content, now time.Time) error {
-	if c.timestamp != "" && h.tolerance > 0 && !near(c.at, now, h.tolerance) {
-		return h.staleTimestamp
+	if c.timestamp != "" && h.tolerance > 0 {
+		if err := inTime(h.scheme.Name, c.at, now, h.tolerance); err != nil {
+			return err
+		}
 	}
 	if d.ID == "" {
 		d.ID = c.id

@@ -11,7 +11,7 @@ import (
 
 // job is one claimed delivery on its way to Handle.
 type job struct {
-	h        *handler
+	work     *work
 	ctx      context.Context // outlives the request
 	claim    Claim
 	delivery *Delivery
@@ -37,7 +37,7 @@ func (j *job) handle(ctx *handleContext) (err error) {
 
 func (j *job) call(ctx context.Context) (err error) {
 	defer recovered(&err)
-	return j.h.Handle(ctx, j.delivery)
+	return j.work.Handle(ctx, j.delivery)
 }
 
 // commit records the delivery as handled, with a few tries: it was handled, so
@@ -63,15 +63,15 @@ func (j *job) release(ctx context.Context) {
 // inStore ends the claim.
 func (j *job) inStore(ctx context.Context, handled bool) (err error) {
 	defer recovered(&err)
-	ctx, cancel := j.h.storeContext(ctx)
+	ctx, cancel := j.work.storeContext(ctx)
 	defer cancel()
 	if !handled {
 		return j.claim.Release(ctx)
 	}
 	if c, ok := j.claim.(*memoryClaim); ok {
-		return c.commit(j.h.Keep, true)
+		return c.commit(j.work.Keep, true)
 	}
-	return j.claim.Commit(ctx, j.h.Keep)
+	return j.claim.Commit(ctx, j.work.Keep)
 }
 
 // orderLocks lets one delivery of an order key through at a time, in the order

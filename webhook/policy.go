@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/kyckit/kyckit"
@@ -17,12 +18,20 @@ type Layer struct {
 	Name string
 	// Err is nil when the authenticator accepted the delivery.
 	Err error
+	// Secret is the position of the secret, key or token that fitted, counted
+	// from 1, HMACConfig.Secrets before Keys; zero when none did or when there
+	// is none. It tells when a rotation is done.
+	Secret int
 }
 
 // LogValue implements slog.LogValuer. It shows errors of this module as they
 // are and others by their type alone, because those may quote the delivery.
 func (l Layer) LogValue() slog.Value {
-	return slog.GroupValue(slog.String("name", l.Name), slog.String("result", l.result()))
+	attrs := []slog.Attr{slog.String("name", l.Name), slog.String("result", l.result())}
+	if l.Secret > 0 {
+		attrs = append(attrs, slog.Int("secret", l.Secret))
+	}
+	return slog.GroupValue(attrs...)
 }
 
 func (l Layer) result() string {
@@ -157,6 +166,7 @@ func (p policy) ask(d *Delivery, ask func(Authenticator, *Delivery) error, final
 	accepted := !p.any && len(p.layers) > 0
 	for i, layer := range p.layers {
 		asked := len(d.Layers)
+		d.secret = 0
 		err := ask(layer, d)
 		d.note(layer, err, asked, final)
 		if err != nil {
@@ -166,6 +176,9 @@ func (p policy) ask(d *Delivery, ask func(Authenticator, *Delivery) error, final
 			accepted = p.any
 			if final {
 				d.leaveOut(p.layers[i+1:])
+			}
+			if p.any {
+				d.via = before.via + strconv.Itoa(i) + "." + d.via[len(before.via):]
 			}
 			break
 		}
@@ -187,7 +200,7 @@ func (d *Delivery) note(a Authenticator, err error, asked int, final bool) {
 	if err == nil && (!final || isPolicy(a)) || isPolicy(a) && len(d.Layers) > asked {
 		return
 	}
-	d.Layers = append(d.Layers, Layer{nameOf(a), err})
+	d.Layers = append(d.Layers, Layer{Name: nameOf(a), Err: err, Secret: d.secret})
 }
 
 // isPolicy reports whether an authenticator lists its own layers.

@@ -204,7 +204,7 @@ func (q *Queue) work() {
 		q.ready[0] = nil
 		q.ready = q.ready[1:]
 		j := l.jobs[0]
-		ctx := newHandleContext(j.ctx, time.Now(), j.h.HandleTimeout)
+		ctx := newHandleContext(j.ctx, time.Now(), j.work.HandleTimeout)
 		j.cancel = ctx.end
 		q.running[j] = struct{}{}
 		current = l
@@ -280,7 +280,7 @@ func (q *Queue) run(j *job, ctx *handleContext, aborted bool) time.Duration {
 	}
 	if err == nil || errors.Is(err, ErrDuplicate) {
 		if err := j.commit(j.ctx); err != nil {
-			j.h.report(j.ctx, Result{Outcome: Handled, Err: err, Layers: j.delivery.Layers, Bytes: len(j.delivery.Body)})
+			j.work.report(j.ctx, resultOf(j.delivery, Handled, err))
 		}
 		return 0
 	}
@@ -305,7 +305,7 @@ func errCutShort() *kyckit.Error {
 
 // failed reports a job that is given up.
 func (q *Queue) failed(j *job, err error) {
-	j.h.report(j.ctx, Result{Outcome: Failed, Err: err, Layers: j.delivery.Layers, Bytes: len(j.delivery.Body)})
+	j.work.report(j.ctx, resultOf(j.delivery, Failed, err))
 	defer func() { _ = recover() }() // a hook's panic must not stop the queue
 	if q.cfg.OnFailure != nil {
 		q.cfg.OnFailure(j.ctx, j.delivery, err)
