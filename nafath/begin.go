@@ -44,7 +44,7 @@ func (p *Poller) BeginAs(owner, nationalID string) (*Verification, error) {
 	if err != nil {
 		return nil, err
 	}
-	e.wanted = true
+	e.wanted, e.owned = true, true
 	s.showPlaces()
 	s.working.Go(func() { _, _ = s.create(s.life, "begin", e, ticket) })
 	return &Verification{p: s, e: e}, nil
@@ -56,7 +56,16 @@ func (p *Poller) BeginAs(owner, nationalID string) (*Verification, error) {
 //
 // ErrInvalid means what it means for Wait; or that the transaction was created
 // longer ago than PollerConfig.ResumeWithin, which is ErrExpired too.
-func (p *Poller) Continue(tx Transaction) (*Verification, error) { return p.proceed("continue", tx) }
+func (p *Poller) Continue(tx Transaction) (*Verification, error) {
+	v, err := p.proceed("continue", tx)
+	if err != nil {
+		return nil, err
+	}
+	v.p.mu.Lock()
+	defer v.p.mu.Unlock()
+	v.p.own(v.e)
+	return v, nil
+}
 
 func (p *Poller) proceed(op string, tx Transaction) (*Verification, error) {
 	s, err := p.inside(op)
@@ -161,6 +170,9 @@ func (p *state) create(ctx context.Context, op string, e *entry, ticket *poll.Ti
 		return tx, nil
 	}
 	p.add(e)
+	if p.early.heard(foldTransID(tx.TransID), p.now()) && p.sched.Hint(p.now(), e.item) {
+		p.kick()
+	}
 	p.publish(e)
 	return tx, nil
 }

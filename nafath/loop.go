@@ -166,6 +166,7 @@ func (p *state) watchAnew(e *entry) {
 	now := p.now()
 	e.born = e.since
 	e.item = p.sched.Add(now, now-e.since, p.cfg.Timeout-(now-e.since), e)
+	p.attend(e, 0)
 }
 
 // classify says what an answer means to the schedule.

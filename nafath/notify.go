@@ -2,14 +2,53 @@ package nafath
 
 import (
 	"context"
+	"time"
 
 	"github.com/kyckit/kyckit/webhook"
 )
 
+const (
+	// earlyFor is how long a hint for an unknown transaction is remembered while
+	// creations are in flight, and mostEarly how many are.
+	earlyFor  = time.Minute
+	mostEarly = 1024
+)
+
+// earlyHints are the latest hints that came before the answer to a creation.
+type earlyHints struct {
+	hints []earlyHint
+	next  int
+}
+
+type earlyHint struct {
+	key string
+	at  time.Duration
+}
+
+func (h *earlyHints) note(key string, now time.Duration) {
+	if len(h.hints) < mostEarly {
+		h.hints = append(h.hints, earlyHint{key, now})
+		return
+	}
+	h.hints[h.next] = earlyHint{key, now}
+	h.next = (h.next + 1) % mostEarly
+}
+
+// heard reports whether a hint came for a transaction that was just created.
+func (h *earlyHints) heard(key string, now time.Duration) bool {
+	for _, hint := range h.hints {
+		if hint.key == key && now-hint.at <= earlyFor {
+			return true
+		}
+	}
+	return false
+}
+
 // Notify says that the transaction may have changed, for example because an
 // authenticated webhook says so. It asks for a check soon and proves nothing:
 // one transaction is checked for hints at most once in 5 s, hints use at most
-// a quarter of the limit, and unknown ids cost nothing. It never blocks.
+// a quarter of the limit, and unknown ids cost nothing. A hint that comes before
+// the answer to the creation counts too. Notify never blocks.
 func (p *Poller) Notify(transID string) {
 	s, err := p.inside("notify")
 	if err != nil {
@@ -27,6 +66,9 @@ func (p *Poller) Notify(transID string) {
 	r, ok := s.memory.get(k)
 	if !ok {
 		s.strays++
+		if len(s.queued) > 0 { // it may be one whose creation is not answered yet
+			s.early.note(k, s.now())
+		}
 		return
 	}
 	if r.unannounced {

@@ -2,6 +2,9 @@ package nafath_test
 
 import (
 	"context"
+	"fmt"
+	"net/http"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -173,5 +176,51 @@ func TestCallbacksKnowBeforeWaitReturns(t *testing.T) {
 			assert.Equal(t, nafath.StatusRejected, seen[tx.TransID])
 			mu.Unlock()
 		}
+	})
+}
+
+// slowAnswers delays the answers to creations, which are carried out at once.
+type slowAnswers struct {
+	http.RoundTripper
+	by time.Duration
+}
+
+func (s slowAnswers) RoundTrip(req *http.Request) (*http.Response, error) {
+	resp, err := s.RoundTripper.RoundTrip(req)
+	if strings.HasSuffix(req.URL.Path, "/request") {
+		time.Sleep(s.by)
+	}
+	return resp, err
+}
+
+func TestAHintBeforeTheCreationsAnswerCounts(t *testing.T) {
+	inTenant(t, nafathtest.Config{Limits: nafath.Limits{Requests: -1}}, nil, func(t *testing.T, tt tenant) {
+		cfg := tt.ClientConfig()
+		cfg.HTTP.Client = &http.Client{Transport: slowAnswers{cfg.HTTP.Client.Transport, 3 * time.Second}}
+		client, err := nafath.New(cfg)
+		require.NoError(t, err)
+		poller, err := nafath.NewPoller(nafath.PollerConfig{Client: client})
+		require.NoError(t, err)
+		defer func() { assert.NoError(t, poller.Close()) }()
+		for i := range 60 { // checks are scarce
+			require.NoError(t, poller.Add(tt.create(t, person(i+100))))
+		}
+		time.Sleep(time.Minute)
+		v, err := poller.Begin(citizen)
+		require.NoError(t, err)
+		time.Sleep(time.Second)
+		all := tt.Transactions()
+		tx := all[len(all)-1]
+		require.Equal(t, citizen, tx.NationalID)
+		require.NoError(t, tt.Approve(tx.TransID, tx.Random))
+		for i := range 5000 { // forged ones are bounded
+			poller.Notify(fmt.Sprint("forged ", i))
+		}
+		poller.Notify(tx.TransID)
+		start := time.Now()
+		_, err = v.Wait(t.Context())
+		require.NoError(t, err)
+		assert.Less(t, time.Since(start), 5*time.Second, "two seconds for the answer, two until the first check")
+		assert.EqualValues(t, 1, poller.Stats().Hints)
 	})
 }

@@ -62,6 +62,7 @@ type state struct {
 	memory   memory
 	people   people
 	news     news
+	early    earlyHints
 	finished uint64
 	strays   uint64
 }

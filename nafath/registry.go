@@ -30,6 +30,8 @@ type entry struct {
 	checked time.Duration // when the last check ended, or since
 	gap     time.Duration // from the check before, or since, to the last one
 	failure error         // of the last check, without what the provider sent
+	waiters int           // how many wait
+	owned   bool          // somebody hears of its end without waiting
 	calling bool          // a check or the call that proves its end is in flight
 
 	// When its status is final, or it ended without.
@@ -80,12 +82,15 @@ func (p *Poller) Add(txs ...Transaction) error {
 	defer s.mu.Unlock()
 	var refused []error
 	for i, tx := range txs {
-		if _, err := s.find("add", tx); err != nil {
+		e, err := s.find("add", tx)
+		if err != nil {
 			if errors.Is(err, ErrClosed) {
 				return err
 			}
 			refused = append(refused, fmt.Errorf("transaction %d: %w", i, err))
+			continue
 		}
+		s.own(e)
 	}
 	return errors.Join(refused...)
 }
@@ -188,6 +193,21 @@ func (p *state) add(e *entry) {
 		p.working.Go(p.loop)
 	}
 	p.kick()
+}
+
+// own notes that somebody hears of an entry's end without waiting for it.
+func (p *state) own(e *entry) {
+	e.owned = true
+	p.attend(e, 0)
+}
+
+// attend counts who waits for an entry. Checks go first to entries that somebody
+// waits for.
+func (p *state) attend(e *entry, more int) {
+	e.waiters += more
+	if e.item != nil && !e.settled {
+		p.sched.Wanted(e.item, e.owned || e.waiters > 0)
+	}
 }
 
 // settle takes an entry out with its last status, and err when that is not final.

@@ -89,6 +89,7 @@ func (v *Verification) Wait(ctx context.Context) (*Details, error) {
 	}
 	v.p.mu.Lock()
 	over := v.e.overChan()
+	v.p.attend(v.e, 1)
 	v.p.mu.Unlock()
 	select {
 	case <-over:
@@ -96,6 +97,9 @@ func (v *Verification) Wait(ctx context.Context) (*Details, error) {
 		select {
 		case <-over: // both: the outcome says more
 		default:
+			v.p.mu.Lock()
+			v.p.attend(v.e, -1)
+			v.p.mu.Unlock()
 			return nil, &kyckit.Error{Provider: provider, Op: "wait", Kind: ctx.Err()}
 		}
 	}

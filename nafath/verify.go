@@ -31,9 +31,11 @@ var (
 
 const (
 	// detailTries bounds how often the details of one transaction are asked for,
-	// and detailPause the wait for the next time that the provider may ask for.
-	detailTries = 5
-	detailPause = time.Minute
+	// detailPause the wait for the next time, and detailGiveUp what a provider may
+	// ask for that still says that it will be back.
+	detailTries  = 5
+	detailPause  = time.Minute
+	detailGiveUp = time.Hour
 
 	// keepDetails is for how long the answer serves those who ask again, and
 	// keepRefusal the same for an error.
@@ -157,10 +159,10 @@ func (p *state) person(tx Transaction) (*Details, error) {
 		if errors.As(err, &e) {
 			wait = max(wait, e.RetryAfter)
 		}
-		if try == detailTries || !passing(err) || wait > detailPause {
+		if try == detailTries || !passing(err) || wait > detailGiveUp {
 			return nil, err
 		}
-		timer := time.NewTimer(wait)
+		timer := time.NewTimer(min(wait, detailPause))
 		select {
 		case <-timer.C:
 		case <-p.stop:

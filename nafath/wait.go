@@ -40,12 +40,16 @@ func (p *Poller) Wait(ctx context.Context, tx Transaction) (Status, error) {
 		return "", err
 	}
 	done := e.doneChan()
+	s.attend(e, 1)
 	s.mu.Unlock()
 	select {
 	case <-done:
 		told(e)
 		return e.status, e.err
 	case <-ctx.Done():
+		s.mu.Lock()
+		s.attend(e, -1)
+		s.mu.Unlock()
 		return "", &kyckit.Error{Provider: provider, Op: "wait", Kind: ctx.Err()}
 	}
 }

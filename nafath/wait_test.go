@@ -142,3 +142,37 @@ func TestPollerAtRestOwnsNoGoroutine(t *testing.T) {
 		// Not closed on purpose: the bubble fails when a goroutine is left.
 	})
 }
+
+// Those nobody waits for any more leave the checks to those who are waited for.
+func TestAbandonedWaitsDoNotHoldUpANewcomer(t *testing.T) {
+	inTenant(t, nafathtest.Config{Lifetime: time.Hour, Limits: nafath.Limits{Requests: -1}}, nil, func(t *testing.T, tt tenant) {
+		txs := make([]nafath.Transaction, 500)
+		for i := range txs {
+			txs[i] = tt.create(t, person(i+100))
+		}
+		var wg sync.WaitGroup
+		for _, tx := range txs {
+			wg.Go(func() {
+				ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+				defer cancel()
+				_, err := tt.poller.Resume(ctx, tx)
+				assert.ErrorIs(t, err, context.DeadlineExceeded)
+			})
+		}
+		wg.Wait()
+		time.Sleep(30 * time.Second)
+		for i := range 5 {
+			tx := tt.create(t, person(i))
+			time.AfterFunc(20*time.Second, func() { assert.NoError(t, tt.Approve(tx.TransID, tx.Random)) })
+			start := time.Now()
+			_, err := tt.poller.Resume(t.Context(), tx)
+			require.NoError(t, err)
+			assert.Less(t, time.Since(start), 26*time.Second)
+		}
+		require.NoError(t, tt.Approve(txs[7].TransID, txs[7].Random)) // who comes back is served again
+		start := time.Now()
+		_, err := tt.poller.Resume(t.Context(), txs[7])
+		require.NoError(t, err)
+		assert.Less(t, time.Since(start), 6*time.Second)
+	})
+}
