@@ -1,0 +1,165 @@
+package poll
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// places returns who stands in the queue, in order.
+func places(g *Gate) (owners []string) {
+	g.Places(func(t *Ticket, place int, _ time.Duration) {
+		owners = append(owners, t.owner)
+		if place != len(owners) {
+			owners = append(owners, "a wrong place")
+		}
+	})
+	return owners
+}
+
+func TestOwnersTakeTurns(t *testing.T) {
+	inGate(t, 60, func(t *testing.T, g *Gate) {
+		join := func(owner string) {
+			_, err := g.Join(t.Context(), owner)
+			require.NoError(t, err)
+		}
+		for range 3 {
+			join("a")
+		}
+		join("b")
+		join("c")
+		join("b")
+		assert.Equal(t, []string{"a", "b", "c", "a", "b", "a"}, places(g))
+
+		// Who was served does not come first again.
+		first := g.queue[0]
+		_, err := g.Enter(t.Context(), first)
+		require.NoError(t, err)
+		join("d")
+		assert.Equal(t, []string{"b", "c", "d", "a", "b", "a"}, places(g))
+		require.NoError(t, g.Again(first))
+		assert.Equal(t, []string{"a", "b", "c", "d", "a", "b", "a"}, places(g), "but who was refused does")
+	})
+}
+
+func TestAFullQueueGivesWayToWhoHasFewer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		epoch := time.Now()
+		g := NewGate(NewWindow(10, false, false, 0), GateConfig{Now: func() time.Duration { return time.Since(epoch) }, MaxQueue: 4})
+		for _, owner := range []string{"a", "a", "a", "b"} {
+			_, err := g.Join(t.Context(), owner)
+			require.NoError(t, err)
+		}
+		last := g.queue[3]
+		_, err := g.Join(t.Context(), "c")
+		require.NoError(t, err)
+		assert.Equal(t, []string{"a", "b", "c", "a"}, places(g))
+		_, err = g.Enter(t.Context(), last)
+		var late *LateError
+		require.ErrorAs(t, err, &late)
+		assert.True(t, late.Full)
+		assert.Positive(t, late.After)
+		_, err = g.Join(t.Context(), "d")
+		require.NoError(t, err)
+		for _, owner := range []string{"a", "b", "c", "d", "e"} { // nobody has more than one
+			_, err = g.Join(t.Context(), owner)
+			require.ErrorAs(t, err, &late, owner)
+		}
+		assert.Len(t, places(g), 4)
+	})
+}
+
+func TestWhoWithdrawsLeavesTheQueue(t *testing.T) {
+	inGate(t, 10, func(t *testing.T, g *Gate) {
+		var tickets []*Ticket
+		for i := range 3 {
+			ticket, err := g.Join(t.Context(), fmt.Sprint(i))
+			require.NoError(t, err)
+			tickets = append(tickets, ticket)
+		}
+		_, err := g.Enter(t.Context(), tickets[0])
+		require.NoError(t, err)
+		assert.False(t, g.Withdraw(tickets[0]), "it has its slot")
+		assert.True(t, g.Withdraw(tickets[1]))
+		assert.False(t, g.Withdraw(tickets[1]))
+		assert.Equal(t, []string{"2"}, places(g))
+		_, err = g.Enter(t.Context(), tickets[1])
+		require.ErrorIs(t, err, context.Canceled)
+		_, err = g.Enter(t.Context(), tickets[2])
+		require.NoError(t, err)
+		assert.InDelta(t, 6.1, g.cfg.Now().Seconds(), 0.1)
+	})
+}
+
+// Whatever the limit is changed to, and when, no minute holds more than the
+// largest limit of that minute.
+func TestAChangingLimitIsNeverExceeded(t *testing.T) {
+	for seed := range uint64(30) {
+		rng := rand.New(rand.NewPCG(seed, 7))
+		w := NewWindow(10, seed%2 == 0, false, 0)
+		if seed%3 == 0 {
+			w.Unused()
+		}
+		type change struct {
+			at    time.Duration
+			limit int
+		}
+		changes := []change{{-time.Hour, 10}}
+		var sent []time.Duration
+		var flight []time.Duration
+		for now := time.Duration(0); now < 20*time.Minute; now += 50 * time.Millisecond {
+			for len(flight) > 0 && flight[0] <= now {
+				w.Answered(now)
+				flight = flight[1:]
+			}
+			if rng.IntN(800) == 0 {
+				limit := 1 + rng.IntN(90)
+				w.SetLimit(now, limit)
+				changes = append(changes, change{now, limit})
+			}
+			for w.Next(now) <= now {
+				w.Take(now)
+				sent = append(sent, now)
+				flight = append(flight, now+time.Second)
+			}
+		}
+		require.Greater(t, len(sent), 100)
+		for i, at := range sent {
+			allowed := 0
+			for k, c := range changes {
+				if k == len(changes)-1 || changes[k+1].at > at-time.Minute {
+					if c.at <= at {
+						allowed = max(allowed, c.limit)
+					}
+				}
+			}
+			count := 0
+			for j := i; j >= 0 && sent[j] > at-time.Minute; j-- {
+				count++
+			}
+			require.LessOrEqual(t, count, allowed, "seed %d at %v", seed, at)
+		}
+	}
+}
+
+func TestTheShareOfHintsFollowsTheLimit(t *testing.T) {
+	s := NewScheduler[int](Config{Limit: 8, Floor: time.Second, MaxFlight: 10}, 0)
+	for i := range 2 {
+		s.hints.spend(time.Duration(i+1) * time.Second)
+	}
+	assert.False(t, s.hints.affordable(3*time.Second))
+	s.SetLimit(3*time.Second, 16, 10)
+	assert.True(t, s.hints.affordable(3*time.Second))
+	s.hints.spend(3 * time.Second)
+	s.hints.spend(3 * time.Second)
+	assert.False(t, s.hints.affordable(4*time.Second))
+	s.SetLimit(4*time.Second, 4, 10)
+	assert.False(t, s.hints.affordable(30*time.Second), "the latest count")
+	assert.True(t, s.hints.affordable(64*time.Second))
+}
