@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -300,25 +301,25 @@ func TestStoreThatIsAway(t *testing.T) {
 				cfg.InMemory = true
 				fake := nafathtest.NewServer(cfg)
 				defer fake.Close()
-				codes := 0
+				var codes atomic.Int32
 				rows := &rowsOf{}
-				d, stop := mortalDesk(t, fake, rows, &mortal{}, func(string, string) { codes++ })
+				d, stop := mortalDesk(t, fake, rows, &mortal{}, func(string, string) { codes.Add(1) })
 				defer stop()
 				for i := range 10 {
 					_, err := d.begin(t.Context(), "login", person(i))
 					require.NoError(t, err)
 				}
 				time.Sleep(13 * time.Second)
-				require.Equal(t, 3, codes)
+				require.EqualValues(t, 3, codes.Load())
 				back := time.Now().Add(away)
 				rows.mu.Lock()
 				rows.away = func() bool { return time.Now().Before(back) }
 				rows.mu.Unlock()
 				time.Sleep(min(away, time.Minute) - time.Millisecond)
-				require.Equal(t, 3, codes, "what is not stored is not shown")
+				require.EqualValues(t, 3, codes.Load(), "what is not stored is not shown")
 				time.Sleep(time.Minute)
 				if away < leaseTime {
-					assert.Equal(t, 10, codes)
+					assert.EqualValues(t, 10, codes.Load())
 					return
 				}
 				assert.LessOrEqual(t, fake.Count("request"), 8, "what is queued is given up before the lease ends")
