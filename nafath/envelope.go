@@ -107,7 +107,7 @@ func decodeEnvelope(resp *transport.Response, out any) (env envelope, err error)
 		}
 		return env, resp.Fail(kind, "result is missing", ex)
 	}
-	if err := json.Unmarshal(result, out); err != nil {
+	if err := webhook.DecodeStrict(result, out); err != nil { // keys of this level that differ in case bind to one field too
 		return env, resp.Fail(kyckit.ErrDecode, "result is not the documented JSON", transport.Explanation{})
 	}
 	return env, nil
