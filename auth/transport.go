@@ -40,7 +40,7 @@ func NewTransport(base http.RoundTripper, src Source) http.RoundTripper {
 	if transport.Missing(base) {
 		base = http.DefaultTransport
 	}
-	t := &bearerTransport{next: base.RoundTrip, own: transport.Innermost(base), base: time.Now()}
+	t := &bearerTransport{next: base.RoundTrip, own: transport.Innermost(base), refuses: transport.Refusal(base), base: time.Now()}
 	if transport.Missing(src) {
 		src = SourceFunc(func(context.Context) (Token, error) {
 			return Token{}, failure(kyckit.ErrInvalid, "there is no token source")
@@ -60,6 +60,7 @@ type bearerTransport struct {
 	kyckit.Redacted
 	next       func(*http.Request) (*http.Response, error)
 	own        bool // all requests are the module's own
+	refuses    func(*http.Response) bool
 	fetch      func(context.Context) (Token, error)
 	cache      *Cache      // the source, when it is one
 	invalidate func(Token) // the source's; nil for none
@@ -94,7 +95,7 @@ func (t *bearerTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, &transport.NotSentError{Err: err}
 	}
 	resp, err := t.send(req, g, t.own)
-	if err != nil || resp == nil || resp.StatusCode != http.StatusUnauthorized {
+	if err != nil || resp == nil || !t.refuses(resp) {
 		return resp, err
 	}
 	hasBody := req.Body != nil && req.Body != http.NoBody
@@ -164,7 +165,7 @@ func (t *bearerTransport) mayExchange() bool {
 // learn takes note of what the provider did with a new token.
 func (t *bearerTransport) learn(resp *http.Response, g grant, req *http.Request) {
 	switch status := resp.StatusCode; {
-	case status == http.StatusUnauthorized:
+	case t.refuses(resp):
 		if g.entry != nil {
 			t.cache.disproved(g.entry, placeOf(req))
 		}

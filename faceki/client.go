@@ -159,7 +159,9 @@ func New(cfg Config) (*Client, error) {
 		}
 	}
 	c, err := transport.New(transport.Config{
-		Provider: provider, BaseURL: base, HTTP: cfg.HTTP, Authorize: authorize(source), Explain: explain,
+		Provider: provider, BaseURL: base, HTTP: cfg.HTTP,
+		Authorize: func(rt http.RoundTripper) http.RoundTripper { return auth.NewTransport(rt, source) },
+		Explain:   explain, Refused: saysUnauthorized,
 	})
 	if err != nil {
 		return nil, err

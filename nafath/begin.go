@@ -3,7 +3,6 @@ package nafath
 import (
 	"context"
 	"errors"
-	"net/http"
 	"time"
 
 	"github.com/kyckit/kyckit"
@@ -239,10 +238,11 @@ func rateLimited(err error) (after time.Duration, limited bool) {
 	return 0, false
 }
 
-// refusedToken reports that the call itself was answered with 401.
+// refusedToken reports that the call itself was answered with 401, by HTTP or by
+// the envelope of a 200.
 func refusedToken(err error) bool {
 	var e *kyckit.Error
-	return errors.As(err, &e) && e.StatusCode == http.StatusUnauthorized && !noToken(e)
+	return errors.As(err, &e) && e.StatusCode != 0 && errors.Is(e, kyckit.ErrUnauthorized) && !noToken(e)
 }
 
 // noToken reports that the token call failed: its error is inside.

@@ -77,6 +77,7 @@ func New(cfg Config) (*Client, error) {
 		HTTP:      cfg.HTTP,
 		Authorize: func(rt http.RoundTripper) http.RoundTripper { return auth.NewTransport(rt, cfg.Auth) },
 		Explain:   explain,
+		Refused:   refused,
 	})
 	if err != nil {
 		return nil, err

@@ -113,6 +113,16 @@ func decodeEnvelope(resp *transport.Response, out any) (env envelope, err error)
 	return env, nil
 }
 
+// refused reports that the envelope of a 2xx refuses the token.
+func refused(body []byte) bool {
+	var env envelope
+	if json.Unmarshal(body, &env) != nil {
+		return false
+	}
+	code, ok := env.status()
+	return ok && code == http.StatusUnauthorized
+}
+
 // explain reads the body of an answer outside 2xx.
 func explain(status int, body []byte) transport.Explanation {
 	var env envelope

@@ -48,6 +48,10 @@ type Config struct {
 	Authorize func(http.RoundTripper) http.RoundTripper
 	// Explain reads a provider's error body; nil for none.
 	Explain func(status int, body []byte) Explanation
+	// Refused reports that the body of a 2xx says that the token was refused;
+	// nil for never. Such an answer is then treated as a 401 is, and returned as
+	// it came when no new token helps. See Refusal.
+	Refused func(body []byte) bool
 }
 
 // Explanation is what a provider's error body says.
@@ -71,6 +75,7 @@ type Client struct {
 	logger          *slog.Logger
 	explain         func(int, []byte) Explanation
 	hooks           *hooks // nil for none
+	refused         func([]byte) bool
 }
 
 // New validates cfg and returns a Client.
@@ -123,6 +128,7 @@ func New(cfg Config) (*Client, error) {
 		logger:          h.Logger,
 		explain:         cfg.Explain,
 		hooks:           newHooks(h.Trace, cmp.Or(cfg.TraceAs, cfg.Provider), base),
+		refused:         cfg.Refused,
 	}
 	if h.Retry.MinWait == 0 {
 		c.retry.MinWait = min(c.retry.MinWait, c.retry.MaxWait)
