@@ -307,7 +307,7 @@ func (e *explainer) likely() Explanation {
 
 // maxCombined is the size up to which bodies are tried together with other
 // changes.
-const maxCombined = 256 << 10
+const maxCombined = 32 << 10
 
 // equalFold reports whether two header values name the same thing.
 func equalFold(a, b string) bool { return strings.EqualFold(strings.TrimSpace(a), b) }

@@ -236,7 +236,7 @@ func (e *explainer) likelyBody() Explanation {
 	}
 	compressed := hasPrefix(body, gzipMagic)
 	for _, value := range e.Delivery.Header["Content-Encoding"] {
-		if value != "" && !equalFold(value, "identity") && !(equalFold(value, "gzip") && compressed) {
+		if consistent := equalFold(value, "gzip") && compressed; value != "" && !equalFold(value, "identity") && !consistent {
 			return Explanation{
 				Cause:  CauseBodyGzip,
 				Detail: "The delivery was compressed, and the body is not any more; the sender has probably signed it compressed.",

@@ -23,7 +23,7 @@ type keyVariant struct {
 }
 
 // secretPrefixes are the marks that senders put before secrets.
-var secretPrefixes = []string{"whsec_", "v1,whsec_", "v1,"} //nolint:gosec // no secrets
+var secretPrefixes = []string{"whsec_", "v1,whsec_", "v1,"}
 
 // keyVariants returns the keys that secret may stand for under a scheme.
 func keyVariants(s webhook.Scheme, secret string) []keyVariant {
