@@ -43,8 +43,9 @@ type ClientCertConfig struct {
 	// most one may be set; then revocation is checked and fails closed:
 	// every certificate below the root needs a list of its issuer, signed by a
 	// CA of the store and not stale, or it is refused. Delta, indirect and
-	// partial lists are refused when they are loaded, and so is a list that is
-	// older, by its date or number, than the list of the same issuer in use.
+	// partial lists and those signed with SHA-1 are refused when they are
+	// loaded, and so is a list that is older, by its date or number, than the
+	// list of the same issuer in use.
 	CRL     []byte
 	CRLFile string
 	// SoftCRL accepts a certificate for whose issuer there is no fresh list,

@@ -77,10 +77,10 @@ func TestRefusedHandshakesAreReported(t *testing.T) {
 				got := e.all()
 				require.Len(t, got, 1, "the same is reported once")
 				assert.Equal(t, c.reason, got[0].Reason)
-				assert.Equal(t, 1, got[0].Count)
 				require.ErrorIs(t, got[0].Err, webhook.ErrCertificate)
 				assert.Contains(t, got[0].Err.Error(), c.text)
-				if c.id != nil {
+				if c.id != nil { // otherwise several that end at once may be told together
+					assert.Equal(t, 1, got[0].Count)
 					assert.Equal(t, c.id.Fingerprint(), got[0].Fingerprint)
 				}
 			}

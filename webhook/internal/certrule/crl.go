@@ -65,9 +65,9 @@ func parseList(der []byte, cas []*x509.Certificate) (*List, error) {
 			return nil, errors.New("with a critical extension, such as a delta or a partial one")
 		}
 	}
-	signer, weakly := listSigner(parsed, cas)
+	signer := listSigner(parsed, cas)
 	switch {
-	case weakly:
+	case weak(parsed.SignatureAlgorithm): // crypto/x509 refuses SHA-1 for certificates only
 		return nil, errors.New("that is signed with SHA-1 or MD5, which proves nothing any more")
 	case signer == nil:
 		return nil, errors.New("that no configured CA signed")
@@ -80,19 +80,14 @@ func parseList(der []byte, cas []*x509.Certificate) (*List, error) {
 	}, nil
 }
 
-// listSigner returns the CA that signed a list. weakly tells that one of the
-// issuer's name exists, and the signature is of a kind that is not believed.
-func listSigner(list *x509.RevocationList, cas []*x509.Certificate) (signer *x509.Certificate, weakly bool) {
+// listSigner returns the CA that signed a list.
+func listSigner(list *x509.RevocationList, cas []*x509.Certificate) *x509.Certificate {
 	for _, ca := range cas {
-		if string(list.RawIssuer) != string(ca.RawSubject) {
-			continue
+		if string(list.RawIssuer) == string(ca.RawSubject) && list.CheckSignatureFrom(ca) == nil {
+			return ca
 		}
-		if list.CheckSignatureFrom(ca) == nil {
-			return ca, false
-		}
-		weakly = weakly || weak(list.SignatureAlgorithm)
 	}
-	return nil, weakly
+	return nil
 }
 
 // OlderThan says in which way the lists of this rule are a step back from those
