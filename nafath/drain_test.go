@@ -17,6 +17,7 @@ import (
 	"github.com/kyckit/kyckit/nafath/nafathtest"
 )
 
+// The fourth trap: what waits in the queue prompts phones after the signal to stop.
 func TestDrainServesWhatIsOpenAndPromptsNobody(t *testing.T) {
 	inTenant(t, nafathtest.Config{}, nil, func(t *testing.T, tt tenant) {
 		tt.Fail("request", 2, kyctest.Fault{Delay: 5 * time.Second})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -352,5 +353,45 @@ func TestWhoLeavesTheQueueIsNotPrompted(t *testing.T) {
 		time.Sleep(time.Minute)
 		assert.Equal(t, 3, tt.Count("request"))
 		reach(t, tt.begin(t, citizen).Updates(t.Context()), nafath.StageOpen) // and may come back
+	})
+}
+
+// An attacker who begins for a stranger every two seconds takes turns with honest
+// people, as long as the application names the owners.
+func TestAFloodByOneLoginHoldsUpNobody(t *testing.T) {
+	inTenant(t, nafathtest.Config{}, nil, func(t *testing.T, tt tenant) {
+		start := time.Now()
+		var flood, honest sync.WaitGroup
+		flood.Go(func() {
+			for i := 0; time.Since(start) < 20*time.Minute; i++ {
+				_, _ = tt.poller.BeginAs("attacker", person(10_000+i))
+				time.Sleep(2 * time.Second)
+			}
+		})
+		time.Sleep(5 * time.Minute)
+		var mu sync.Mutex
+		var waits []time.Duration
+		for i := range 40 {
+			came := time.Now()
+			v, err := tt.poller.BeginAs(fmt.Sprint("login ", i), person(i))
+			require.NoError(t, err)
+			honest.Go(func() {
+				u := reach(t, v.Updates(t.Context()), nafath.StageOpen)
+				mu.Lock()
+				waits = append(waits, time.Since(came))
+				mu.Unlock()
+				time.Sleep(20 * time.Second)
+				assert.NoError(t, tt.Approve(u.Transaction.TransID, u.Transaction.Random))
+				_, err := v.Wait(t.Context())
+				assert.NoError(t, err)
+			})
+			time.Sleep(20 * time.Second)
+		}
+		honest.Wait()
+		slices.Sort(waits)
+		t.Logf("median %v, longest %v", waits[len(waits)/2], waits[len(waits)-1])
+		assert.Less(t, waits[len(waits)-1], 20*time.Second)
+		flood.Wait()
+		assert.Zero(t, tt.Limited("request"))
 	})
 }

@@ -248,7 +248,7 @@ func TestReloadsShareOneDetailsCallAMinute(t *testing.T) {
 	})
 }
 
-// The fourth trap: a reader that is slow, or gone.
+// A reader that is slow, or gone.
 func TestASlowReaderMissesNoEndAndDelaysNobody(t *testing.T) {
 	inTenant(t, nafathtest.Config{}, nil, func(t *testing.T, tt tenant) {
 		v := tt.begin(t, citizen)
