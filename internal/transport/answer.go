@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"net/http"
@@ -89,3 +90,7 @@ func readBody(resp *http.Response, method string, limit int64) ([]byte, error) {
 	}
 	return data, err
 }
+
+// withoutMark skips the byte order mark that some servers put in front of JSON.
+// RFC 8259, section 8.1, lets readers do so.
+func withoutMark(body []byte) []byte { return bytes.TrimPrefix(body, []byte("\uFEFF")) }

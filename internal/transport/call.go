@@ -108,7 +108,7 @@ func (c *Client) Do(ctx context.Context, call *Call) (*Response, error) {
 	if c.hooks != nil {
 		return c.traced(ctx, call)
 	}
-	return c.do(&state{Context: ctx, client: c, call: call})
+	return c.do(&state{Context: ctx, client: c, call: call}) //nolint:contextcheck // the state is the context
 }
 
 func (c *Client) do(st *state) (*Response, error) {
@@ -140,7 +140,7 @@ func (c *Client) do(st *state) (*Response, error) {
 	r := &Response{
 		StatusCode: resp.StatusCode,
 		Header:     resp.Header,
-		Body:       body,
+		Body:       withoutMark(body),
 		RequestID:  requestID(resp, c.requestIDHeader),
 		Attempts:   st.attempts(),
 		client:     c,
@@ -229,19 +229,11 @@ func (b Body) attach(req *http.Request) error {
 // Decode reads the body as JSON into v. Unknown fields are ignored. The error
 // is a *kyckit.Error of kind ErrDecode that does not quote the body.
 func (r *Response) Decode(v any) error {
-	body := JSON(r.Body)
-	if len(body) == 0 {
+	if len(bytes.TrimSpace(r.Body)) == 0 {
 		return r.Fail(kyckit.ErrDecode, "the answer is empty", Explanation{})
 	}
-	if err := json.Unmarshal(body, v); err != nil {
+	if err := json.Unmarshal(r.Body, v); err != nil {
 		return r.Fail(kyckit.ErrDecode, "the answer is not the documented JSON", Explanation{})
 	}
 	return nil
-}
-
-// JSON returns what of a body is JSON: all but the space around it and a byte
-// order mark, which some servers put in front and RFC 8259, section 8.1, lets
-// readers skip.
-func JSON(body []byte) []byte {
-	return bytes.TrimSpace(bytes.TrimPrefix(body, []byte("\uFEFF")))
 }

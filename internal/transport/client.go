@@ -170,7 +170,7 @@ func New(cfg Config) (*Client, error) {
 // newBase returns the module's own transport: like net/http's default, without
 // reading proxy settings from the environment. Its pings find out about HTTP/2
 // connections that the network swallowed, which nothing else ends.
-func newBase() http.RoundTripper {
+func newBase() *http.Transport {
 	return &http.Transport{
 		DialContext:           (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
 		ForceAttemptHTTP2:     true,

@@ -161,7 +161,7 @@ func reason(err error) string {
 	case errors.As(err, &refused) && aboutCertificate(refused.alert):
 		return "the server refused the client certificate"
 	case errors.As(err, &refused):
-		return "the server refused the TLS handshake"
+		return "the server refused the TLS handshake, perhaps for want of a client certificate"
 	case proxyRefused(err):
 		return "the proxy asks for credentials"
 	case errors.Is(err, syscall.ECONNREFUSED):

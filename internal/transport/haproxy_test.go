@@ -117,7 +117,7 @@ func TestThroughHAProxyACallIsOneRequest(t *testing.T) {
 				address := haproxy(t, certificate, backend.Listener.Addr().String(), options)
 				base := &http.Transport{
 					ForceAttemptHTTP2: protocol == "HTTP/2.0",
-					TLSClientConfig:   &tls.Config{RootCAs: pool}, //nolint:gosec // the default is fine
+					TLSClientConfig:   &tls.Config{RootCAs: pool},
 				}
 				defer base.CloseIdleConnections()
 				c := over(t, "https://"+address, roundTrip(func(r *http.Request) (*http.Response, error) {

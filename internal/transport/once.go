@@ -25,6 +25,7 @@ type passage struct {
 	asked, connected, reused atomic.Bool
 	stopped                  atomic.Bool
 	writes                   atomic.Int32
+	conn                     atomic.Pointer[net.Conn]
 	cancel                   context.CancelFunc // of the try
 	trace                    httptrace.ClientTrace
 }
@@ -51,6 +52,7 @@ func (p *passage) gotConn(info httptrace.GotConnInfo) {
 	if !p.written() {
 		p.connected.Store(true)
 		p.reused.Store(info.Reused)
+		p.conn.Store(&info.Conn)
 		return
 	}
 	p.stop()
@@ -83,6 +85,9 @@ func shared(conn net.Conn) bool {
 // server refused the TLS handshake. And once the request was written, no later
 // failure to connect means that it was not.
 func (p *passage) judge(err error) (_ error, sent bool) {
+	if conn := p.conn.Load(); conn != nil && !p.reused.Load() {
+		err = lateAlert(*conn, err, p.written())
+	}
 	refused := errors.As(err, new(*tlsRefusal))
 	switch {
 	case p.stopped.Load():

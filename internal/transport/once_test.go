@@ -222,7 +222,9 @@ func TestARetryingTransportIsStopped(t *testing.T) {
 				retrying := retryablehttp.NewClient()
 				retrying.HTTPClient = &http.Client{Transport: base}
 				retrying.Logger, retrying.RetryWaitMin, retrying.RetryWaitMax = nil, time.Millisecond, time.Millisecond
-				c := over(t, s.URL, retrying.StandardClient().Transport, kyckit.HTTP{Retry: quick})
+				c := over(t, s.URL, retrying.StandardClient().Transport, kyckit.HTTP{Retry: kyckit.Retry{
+					MaxAttempts: 10, MinWait: time.Millisecond, MaxWait: time.Millisecond,
+				}})
 				for _, fault := range []kyctest.Fault{{Status: 503}, {Hangup: true}, {LoseAnswer: true}} {
 					for range 10 { // an idle connection is a matter of chance
 						for _, call := range []*transport.Call{start(), keyed()} {
@@ -238,7 +240,7 @@ func TestARetryingTransportIsStopped(t *testing.T) {
 					before := s.Count("thing")
 					resp, err := c.Do(t.Context(), read("a"))
 					require.NoError(t, err)
-					assert.Equal(t, 3, resp.Attempts)
+					assert.GreaterOrEqual(t, resp.Attempts, 3, "more on connections that the server closed already")
 					assert.Equal(t, before+3, s.Count("thing"))
 				}
 			})
@@ -264,7 +266,7 @@ func TestAFailingDialAfterARequestIsNotUnsent(t *testing.T) {
 			_ = resp.Body.Close()
 		}
 		again, _ := http.NewRequestWithContext(context.WithoutCancel(r.Context()), r.Method, r.URL.String(), http.NoBody)
-		return base.RoundTrip(again) //nolint:bodyclose // it fails
+		return base.RoundTrip(again)
 	})
 	_, err := over(t, s.URL, twice, kyckit.HTTP{}).Do(t.Context(), start())
 	require.ErrorIs(t, err, kyckit.ErrOutcomeUnknown)

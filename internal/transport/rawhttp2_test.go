@@ -74,8 +74,8 @@ func newRawHTTP2(t *testing.T, answer func(c h2conn, stream uint32, n int)) *raw
 	require.NoError(t, err)
 	certificate, pool := selfSigned(t)
 	s := &rawHTTP2{URL: "https://" + l.Addr().String(), listener: l}
-	s.client = &http.Transport{ForceAttemptHTTP2: true, TLSClientConfig: &tls.Config{RootCAs: pool}} //nolint:gosec // the default is fine
-	config := &tls.Config{Certificates: []tls.Certificate{certificate}, NextProtos: []string{"h2"}}  //nolint:gosec // the default is fine
+	s.client = &http.Transport{ForceAttemptHTTP2: true, TLSClientConfig: &tls.Config{RootCAs: pool}}
+	config := &tls.Config{Certificates: []tls.Certificate{certificate}, NextProtos: []string{"h2"}}
 	s.wg.Go(func() {
 		for {
 			conn, err := l.Accept()

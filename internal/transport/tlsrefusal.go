@@ -5,6 +5,8 @@ import (
 	"errors"
 	"net"
 	"reflect"
+	"syscall"
+	"time"
 )
 
 // tlsRefusal is the error of a connection that the server ended with a TLS alert.
@@ -31,11 +33,40 @@ func alerted(err error) error {
 	if v.Kind() != reflect.Uint8 || v.Type().PkgPath() != "crypto/tls" {
 		return err
 	}
-	alert := tls.AlertError(v.Uint())
+	alert := tls.AlertError(v.Uint()) //nolint:gosec // of eight bits
 	if !ofHandshake(alert) {
 		return err
 	}
 	return &tlsRefusal{alert, err}
+}
+
+// lateAlert looks for the alert on a new connection that was lost with another
+// error: net/http may notice first that it cannot write.
+func lateAlert(conn net.Conn, err error, written bool) error {
+	lost := !written || errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, net.ErrClosed)
+	c, ok := conn.(*tls.Conn)
+	if !ok || !lost || errors.As(err, new(*tlsRefusal)) {
+		return err
+	}
+	socket, ok := c.NetConn().(syscall.Conn)
+	if !ok {
+		return err
+	}
+	raw, failed := socket.SyscallConn()
+	if failed != nil {
+		return err
+	}
+	for range 50 {
+		if raw.Control(func(uintptr) {}) != nil { // closed, so that a Read returns what crypto/tls keeps
+			_, kept := c.Read(make([]byte, 1))
+			if kept = alerted(kept); errors.As(kept, new(*tlsRefusal)) {
+				return kept
+			}
+			return err
+		}
+		time.Sleep(time.Millisecond)
+	}
+	return err
 }
 
 // The alerts of RFC 8446, section 6.2, and RFC 5246, section 7.2.2, that a server

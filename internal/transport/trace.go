@@ -88,7 +88,7 @@ func (c *Client) traced(ctx context.Context, call *Call) (_ *Response, err error
 			}
 		})
 	}
-	return c.do(st)
+	return c.do(st) //nolint:contextcheck // the state is the context
 }
 
 func (s *span) finish(err *error) {

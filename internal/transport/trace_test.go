@@ -141,11 +141,8 @@ func TestACallEndsWithTheFunctionThatMakesIt(t *testing.T) {
 	assert.Equal(t, 200, r.calls[1].StatusCode)
 	assert.Equal(t, 1, r.calls[1].Tries)
 
-	func() (err error) { // nothing was called
-		_, end := c.Scope(t.Context())
-		defer end(&err)
-		return nil
-	}()
+	_, end := c.Scope(t.Context()) // nothing is called
+	end(new(error))
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	_, err := c.Do(ctx, read("a"))
@@ -258,7 +255,7 @@ func TestEveryEndComesOnce(t *testing.T) {
 		"no answer":            {Client: &http.Client{Transport: roundTrip(func(*http.Request) (*http.Response, error) { return nil, nil })}}, //nolint:nilnil // a bad one
 		"a middleware panics": {Client: s.Client(), Middleware: []func(http.RoundTripper) http.RoundTripper{func(next http.RoundTripper) http.RoundTripper {
 			return roundTrip(func(r *http.Request) (*http.Response, error) {
-				_, _ = next.RoundTrip(r) //nolint:bodyclose // buffered
+				_, _ = next.RoundTrip(r)
 				panic("boom 1000000008")
 			})
 		}}},

@@ -365,6 +365,8 @@ func TestCodesAreFiltered(t *testing.T) {
 func TestRequestIDsAreFiltered(t *testing.T) {
 	for in, want := range map[string]string{
 		"req-1": "req-1", "4bf92f3577b34da6a3ce929d0e0e4736": "4bf92f3577b34da6a3ce929d0e0e4736", "a:b.c_d": "a:b.c_d",
+		"0c1fae94-2b7d-4e55-a716-446655440000": "0c1fae94-2b7d-4e55-a716-446655440000", "8a1b2c3d4e5f6a7b-RUH": "8a1b2c3d4e5f6a7b-RUH",
+		"req-1000000008": "", "verify:706.550.210-70": "", "a_19900101": "", "00000000-0000-0000-0000-001000000008": "",
 		"1000000008": "", "706.550.210-70": "", "": "", "a b": "", "a\nb": "", "Noura Sample": "", strings.Repeat("a", 129): "",
 	} {
 		assert.Equal(t, want, transport.RequestID(in), in)

@@ -23,7 +23,7 @@ type try struct {
 func (t *try) RoundTrip(req *http.Request) (resp *http.Response, err error) {
 	c, st := t.client, stateOf(req.Context())
 	resend := int(st.tries.Add(1)) - 1
-	asked, header := req.Context(), req.Header
+	asked, header := req.Context(), req.Header //nolint:contextcheck // it is the request's
 	var told *attempt
 	if c.hooks != nil && c.hooks.Try != nil {
 		var more http.Header
@@ -159,6 +159,6 @@ func bufferBody(resp *http.Response, method string, limit int64, cancel func()) 
 		// reset that follows.
 		return err
 	}
-	resp.Body = newBuffered(data)
+	resp.Body = newBuffered(withoutMark(data))
 	return nil
 }

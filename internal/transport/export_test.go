@@ -1,0 +1,4 @@
+package transport
+
+// NewBase is the module's own base transport.
+var NewBase = newBase
