@@ -83,8 +83,9 @@ func (a *app) follow(r row, v *nafath.Verification) {
 			case nafath.StageOpen:
 				l.set(view{Stage: u.Stage, Code: u.Transaction.Random, Status: u.Status, Ends: u.Transaction.CreatedAt.Add(a.lifetime)})
 			case nafath.StageDone:
-				if errors.Is(u.Err, nafath.ErrClosed) && r.State == stateOpen {
-					break // the next process continues it
+				if !final(u.Err) && r.State == stateOpen {
+					a.later(r, u.Transaction)
+					break
 				}
 				end := view{Stage: u.Stage, Outcome: outcomeOf(u.Err), Shown: masked(u.Details)}
 				a.insist("storing an outcome", func(ctx context.Context) error { return a.store.done(ctx, r.ID, end.Outcome, end.Shown) })
@@ -95,6 +96,35 @@ func (a *app) follow(r row, v *nafath.Verification) {
 		delete(a.live, r.ID)
 		a.mu.Unlock()
 	})
+}
+
+// final reports whether nothing more can come of a verification that has a
+// transaction. Where the register could not be read, say, it can be asked again.
+func final(err error) bool {
+	for _, kind := range []error{nafath.ErrRejected, nafath.ErrExpired, nafath.ErrFailed, nafath.ErrTimeout, nafath.ErrIdentityMismatch} {
+		if errors.Is(err, kind) {
+			return true
+		}
+	}
+	return err == nil
+}
+
+// later asks again for what could not be read. After the end of this process the
+// next one does.
+func (a *app) later(r row, tx nafath.Transaction) {
+	select {
+	case <-time.After(leaseTime):
+	case <-a.life.Done():
+		return
+	}
+	v, err := a.poller.Continue(tx)
+	switch {
+	case err == nil:
+		a.follow(r, v)
+	case !errors.Is(err, nafath.ErrClosed): // too old by now
+		a.log.Error("a verification cannot be continued", slog.Any("err", err))
+		a.insist("storing an outcome", func(ctx context.Context) error { return a.store.done(ctx, r.ID, outcomeExpired, "") })
+	}
 }
 
 // insist repeats what the database refused, until it works or the process ends:
