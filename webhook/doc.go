@@ -29,8 +29,57 @@
 //	NewBasic, NewAPIKey, NewSecretPath   a fixed credential, for providers that sign nothing
 //	All, Any        several of them
 //
-// Schemes of other providers are written with the fields of Scheme; the package
-// examples have Onfido's, Sumsub's, Veriff's and Persona's.
+// # Schemes of known senders
+//
+// Each is a Scheme: SignatureHeader, Signed, and what else has to be set. The
+// tests have every one with a published signature or one of the sender's own
+// library, where there is one.
+//
+//	Stripe             Stripe-Signature                   "{timestamp}.{body}"              preset
+//	GitHub             X-Hub-Signature-256                "{body}"                          preset
+//	Meta               X-Hub-Signature-256                "{body}"                          GitHub's preset
+//	Slack              X-Slack-Signature                  "v0:{timestamp}:{body}"           preset
+//	Standard Webhooks  Webhook-Signature                  "{id}.{timestamp}.{body}"         preset
+//	Svix               Svix-Signature                     "{id}.{timestamp}.{body}"         the preset with other headers
+//	Shopify            X-Shopify-Hmac-Sha256              "{body}"                          base64
+//	Sumsub             X-Payload-Digest                   "{body}"                          AlgorithmHeader
+//	Onfido             X-SHA2-Signature                   "{body}"
+//	Veriff             X-HMAC-Signature                   "{body}"
+//	iDenfy             Idenfy-Signature                   "{body}"
+//	ComplyCube         ComplyCube-Signature               "{body}"
+//	Persona            Persona-Signature                  "{timestamp}.{body}"              pairs in groups
+//	Zoom               X-Zm-Signature                     "v0:{timestamp}:{body}"           prefix v0=
+//	Paddle             Paddle-Signature                   "{timestamp}:{body}"              pairs, separator ;
+//	Square             X-Square-HmacSha256-Signature      "{url}{body}"                     base64
+//	Adyen platform     HmacSignature                      "{body}"                          base64, secret in hex
+//	Twitch             Twitch-Eventsub-Message-Signature  "{id}{timestamp}{body}"           RFC 3339, prefix sha256=
+//	Zendesk            X-Zendesk-Webhook-Signature        "{timestamp}{body}"               RFC 3339, base64
+//	HubSpot            X-HubSpot-Signature-v3             "{method}{url}{body}{timestamp}"  milliseconds, base64
+//	Teams              Authorization                      "{body}"                          prefix HMAC, base64, secret in base64
+//	DocuSign           X-DocuSign-Signature-1             "{body}"                          base64; -2 and on for further keys
+//
+// Not by a Scheme: Twilio signs the form's sorted fields, Mailgun and ShuftiPro
+// put the signature into the body or hash the secret behind it, Plaid sends a
+// signed JWT. Write an AuthenticatorFunc for them.
+//
+// Some senders ask a question before the first delivery: Meta and Microsoft
+// Graph want a text back, Zoom its HMAC. See the example "Challenge".
+//
+// # Who needs a key of its own
+//
+// Deliveries are told apart by their signed id, under Any with the position of
+// the layer that accepted them, else by the SHA-256 of their body, or by
+// HandlerConfig.Key. An id in a header that is not signed is never used: whoever
+// replays a delivery could change it. So a sender that signs no id and says the
+// same thing twice, for two changes, needs a Key:
+//
+//	FACEKI        faceki.EventKey: a decision that goes back and forth has the same body again
+//	Caf Connect   FieldKey("id")
+//	Nafath        none: its events are hints, after which the poller asks
+//	GitHub, Meta, Shopify, Slack, Onfido, Veriff, Sumsub   FieldKey with the event's id, where the body has one
+//
+// A Handle that only asks the provider for the truth, and may do so any number
+// of times, needs no deduplication at all: HandlerConfig.EveryCopy.
 //
 // # What a delivery goes through
 //
@@ -45,10 +94,6 @@
 //	401  not authenticated, whatever the reason
 //	405, 413
 //	503  with Retry-After: the store or Handle failed, the queue is full, or the same delivery is being handled
-//
-// Deliveries are told apart by their signed id, else by the SHA-256 of their
-// body, or by HandlerConfig.Key. An id in a header that is not signed is never
-// used: whoever replays a delivery could change it.
 //
 // # Errors
 //
