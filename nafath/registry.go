@@ -27,8 +27,8 @@ type entry struct {
 	since   time.Duration // when it was first watched
 	status  Status        // last seen; "" before the first answer
 	checks  int
-	checked time.Duration // when the last check ended, or since
-	gap     time.Duration // from the check before, or since, to the last one
+	checked time.Duration // when the last check was sent; since before the first
+	gap     time.Duration // between the last check and what checked was before it
 	failure error         // of the last check, without what the provider sent
 	waiters int           // how many wait
 	owned   bool          // somebody hears of its end without waiting
@@ -36,7 +36,7 @@ type entry struct {
 
 	// When its status is final, or it ended without.
 	settled bool
-	err     error  // why without
+	err     error  // why it ended without a final status
 	code    string // the provider's code that decided it, if one did
 
 	// When nothing more follows: the details were compared, or there are none.
@@ -45,9 +45,9 @@ type entry struct {
 	person   *Details
 	outcome  error
 
-	held      bool          // counted as busy, and its person as having one here
+	held      bool          // it counts in busy, and in people for its person
 	done      chan struct{} // closed when settled; nil while nobody waits
-	over      chan struct{} // closed when finished; the same
+	over      chan struct{} // closed when finished; nil while nobody waits
 	told      chan struct{} // closed when the callbacks know; nil without any
 	followers []*follower
 	expiry    *time.Timer // of kept details
