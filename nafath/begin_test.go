@@ -244,6 +244,7 @@ func TestDetailsAreRetriedWithinTheirLimit(t *testing.T) {
 		"forbidden":        {[]kyctest.Fault{{Status: 403}}, kyckit.ErrForbidden, 1},
 		"refused for good": {[]kyctest.Fault{{Status: 401}, {Status: 401}}, kyckit.ErrUnauthorized, 2},
 		"nobody named":     {[]kyctest.Fault{{Status: 200, Body: `{"idNumber":"` + citizen + `"}`}, {Status: 200, Body: `{"transId":"x","idNumber":null}`}}, nil, 3},
+		"come in 10 min":   {[]kyctest.Fault{{Status: 503, Header: http.Header{"Retry-After": {"600"}}}}, nil, 2},
 		"come in a day":    {[]kyctest.Fault{{Status: 503, Header: http.Header{"Retry-After": {"86400"}}}}, kyckit.ErrUnavailable, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
