@@ -395,3 +395,17 @@ func TestAFloodByOneLoginHoldsUpNobody(t *testing.T) {
 		assert.Zero(t, tt.Limited("request"))
 	})
 }
+
+// Who gets a slot at once is in flight when Begin returns, and takes no place.
+func TestTheFirstTakesNoPlace(t *testing.T) {
+	inTenant(t, nafathtest.Config{}, func(cfg *nafath.PollerConfig) { cfg.MaxQueue = 2 }, func(t *testing.T, tt tenant) {
+		u := <-tt.begin(t, citizen).Updates(t.Context())
+		assert.Zero(t, u.Place)
+		for i := range 2 {
+			u = <-tt.begin(t, person(i)).Updates(t.Context())
+			assert.Equal(t, i+1, u.Place)
+		}
+		_, err := tt.poller.Begin(person(3))
+		require.ErrorIs(t, err, kyckit.ErrRateLimited)
+	})
+}

@@ -95,6 +95,14 @@ func (g *Gate) try(t *Ticket) (sent, wait time.Duration, err error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	now := g.cfg.Now()
+	if sent := t.sent; sent != never {
+		t.sent = never
+		if g.closed {
+			g.window.Answered(now) // nobody knows better than that it was used
+			return 0, 0, ErrClosed
+		}
+		return sent, 0, nil
+	}
 	switch {
 	case t.lost != nil:
 		g.drop(t)

@@ -23,6 +23,7 @@ type Ticket struct {
 	round    uint64 // the turn of its owner in which it is served
 	deadline time.Duration
 	lost     error         // why it lost its place
+	sent     time.Duration // when it took a slot that was free as it joined; never = it waits
 	poke     chan struct{} // it may be served, or has lost its place
 }
 
@@ -33,7 +34,8 @@ func (t *Ticket) wake() {
 	}
 }
 
-// Join puts a caller into the queue, to be followed by Enter. Of each owner one
+// Join puts a caller into the queue, or takes a slot that is free for it; Enter
+// must follow. Of each owner one
 // caller is served before any owner's second. When the queue is full, a
 // caller of an owner with fewer places takes the last place of the owner who has
 // most. The error is the context's, ErrClosed, or a *LateError when the slot
@@ -45,12 +47,17 @@ func (g *Gate) Join(ctx context.Context, owner string) (*Ticket, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	now := g.cfg.Now()
-	t := &Ticket{owner: owner, round: g.round, deadline: never, poke: make(chan struct{}, 1)}
+	t := &Ticket{owner: owner, round: g.round, deadline: never, sent: never, poke: make(chan struct{}, 1)}
 	if d, ok := ctx.Deadline(); ok {
 		t.deadline = now + time.Until(d)
 	}
 	if g.closed {
 		return nil, ErrClosed
+	}
+	if len(g.queue) == 0 && g.window.Next(now) <= now {
+		g.window.Take(now)
+		t.sent = now
+		return t, nil
 	}
 	if g.cfg.MaxQueue > 0 && len(g.queue) >= g.cfg.MaxQueue && !g.makeRoom(now, owner) {
 		return nil, &LateError{After: g.promise(now), Full: true}

@@ -29,6 +29,8 @@ func TestOwnersTakeTurns(t *testing.T) {
 			_, err := g.Join(t.Context(), owner)
 			require.NoError(t, err)
 		}
+		join("z") // takes the slot that is free
+		assert.Empty(t, places(g))
 		for range 3 {
 			join("a")
 		}
@@ -52,7 +54,7 @@ func TestAFullQueueGivesWayToWhoHasFewer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		epoch := time.Now()
 		g := NewGate(NewWindow(10, false, false, 0), GateConfig{Now: func() time.Duration { return time.Since(epoch) }, MaxQueue: 4})
-		for _, owner := range []string{"a", "a", "a", "b"} {
+		for _, owner := range []string{"z", "a", "a", "a", "b"} { // the first takes the slot that is free
 			_, err := g.Join(t.Context(), owner)
 			require.NoError(t, err)
 		}
@@ -162,4 +164,15 @@ func TestTheShareOfHintsFollowsTheLimit(t *testing.T) {
 	s.SetLimit(4*time.Second, 4, 10)
 	assert.False(t, s.hints.affordable(30*time.Second), "the latest count")
 	assert.True(t, s.hints.affordable(64*time.Second))
+}
+
+func TestASlotTakenAtOnceIsNotUsedAfterClose(t *testing.T) {
+	inGate(t, 10, func(t *testing.T, g *Gate) {
+		ticket, err := g.Join(t.Context(), "")
+		require.NoError(t, err)
+		assert.False(t, g.Withdraw(ticket), "it waits for nothing")
+		g.Close()
+		_, err = g.Enter(t.Context(), ticket)
+		require.ErrorIs(t, err, ErrClosed)
+	})
 }
