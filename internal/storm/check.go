@@ -1,6 +1,7 @@
 package storm
 
 import (
+	"maps"
 	"strings"
 	"time"
 
@@ -26,7 +27,8 @@ func (w *world) settled() bool {
 func (w *world) check() {
 	rows := w.store.all()
 	w.mu.Lock()
-	disturbed, acts := w.disturbed, w.acts
+	disturbed, acts, handled, begins := w.disturbed, maps.Clone(w.acts), maps.Clone(w.handled), maps.Clone(w.begins)
+	strangers := maps.Clone(w.strangers)
 	w.mu.Unlock()
 
 	prompts := map[string]int{}
@@ -36,8 +38,8 @@ func (w *world) check() {
 		known[tx.TransID] = tx.NationalID
 	}
 	for person, n := range prompts {
-		if n > w.begins[person] {
-			w.breach(person, "%d prompts for %d beginnings", n, w.begins[person])
+		if n > begins[person] {
+			w.breach(person, "%d prompts for %d beginnings", n, begins[person])
 		}
 	}
 	sent := map[string]int{} // rows of which the product does not say that nothing was sent
@@ -68,9 +70,9 @@ func (w *world) check() {
 			}
 		case n.outcome == verified && (!acted || a.what != verified || a.person != n.person || known[n.transID] != n.person):
 			w.breach(n.person, "verified without an approval")
-		case n.outcome == verified && (w.strangers[n.person] || n.shownAs != n.person):
+		case n.outcome == verified && (strangers[n.person] || n.shownAs != n.person):
 			w.breach(n.person, "verified with the details of somebody else")
-		case acted && a.what == verified && !w.strangers[n.person] && n.outcome != verified:
+		case acted && a.what == verified && !strangers[n.person] && n.outcome != verified:
 			w.breach(n.person, "approved after %s, but the product says %q", a.at.Sub(w.began).Round(time.Second), n.outcome)
 		case acted && a.what == verified && n.doneAt.Sub(latest) > bound:
 			w.breach(n.person, "approved, and verified only %s after the last disturbance", n.doneAt.Sub(latest).Round(time.Second))
@@ -78,7 +80,7 @@ func (w *world) check() {
 			w.breach(n.person, "rejected, but the product says %q", n.outcome)
 		}
 	}
-	for id, n := range w.handled {
+	for id, n := range handled {
 		if n > 1 {
 			w.breach("", "delivery %s was handled %d times", id, n)
 		}
@@ -105,7 +107,10 @@ func (w *world) othersUse() bool {
 
 // checkLeaks looks for what must be in no log and no error.
 func (w *world) checkLeaks() {
-	text := w.records.b.String() + strings.Join(w.errors, "\n")
+	text := w.records.text()
+	w.mu.Lock()
+	text += strings.Join(w.errors, "\n")
+	w.mu.Unlock()
 	planted := []string{plantedName, nafathtest.ClientSecret, w.hookSecret, "fake-token-"}
 	for person := range w.begins {
 		planted = append(planted, person)

@@ -33,7 +33,7 @@ func (w *world) prompt(nationalID, code string) (nafath.Transaction, bool) {
 
 // person lives one person's story.
 func (w *world) person(i int, id string) {
-	r := rand.New(rand.NewPCG(w.plan.seed, 1000+uint64(i))) //nolint:gosec // a simulation must repeat
+	r := rand.New(rand.NewPCG(w.plan.seed, 1000+uint64(i)))
 	chance := func(p float64) bool { return r.Float64() < p }
 	if !w.sleep(time.Duration(r.Float64() * float64(w.plan.arriving))) {
 		return
@@ -119,7 +119,13 @@ func (w *world) watch(r *rand.Rand, session, id string) (outcome string) {
 				return "wrong number"
 			}
 			answered = true
-			w.people.Go(func() { w.answer(r, tx) })
+			what, think := verified, thinks(r, w.plan.think)
+			if r.Float64() < w.plan.reject {
+				what = rejected
+			}
+			if r.Float64() >= w.plan.ignore {
+				w.people.Go(func() { w.answer(tx, what, think) })
+			}
 		}
 		if !w.sleep(time.Second) {
 			return "the world ended"
@@ -128,22 +134,19 @@ func (w *world) watch(r *rand.Rand, session, id string) (outcome string) {
 	return "lost patience"
 }
 
-// answer thinks, and approves, rejects, or forgets about it.
-func (w *world) answer(r *rand.Rand, tx nafath.Transaction) {
-	reject, ignore, think := r.Float64() < w.plan.reject, r.Float64() < w.plan.ignore, thinks(r, w.plan.think)
-	if ignore || !w.sleep(think) {
+// answer thinks, and approves or rejects.
+func (w *world) answer(tx nafath.Transaction, what string, think time.Duration) {
+	if !w.sleep(think) {
 		return
 	}
-	// The record first: the answer may be noticed at the same instant.
-	if reject {
-		w.acted(tx, rejected)
-		if err := w.fake.Reject(tx.TransID); err != nil {
-			w.acted(tx, "")
-		}
-		return
+	w.acted(tx, what) // the record first: the answer may be noticed at the same instant
+	var err error
+	if what == rejected {
+		err = w.fake.Reject(tx.TransID)
+	} else {
+		err = w.fake.Approve(tx.TransID, tx.Random)
 	}
-	w.acted(tx, verified)
-	if err := w.fake.Approve(tx.TransID, tx.Random); err != nil {
+	if err != nil { // too late
 		w.acted(tx, "")
 	}
 }

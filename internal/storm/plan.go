@@ -62,7 +62,7 @@ var storeKinds = []string{"pause", "flush", "lose-key", "cut-off", "restart"}
 
 // newPlan draws a world. Most worlds are mild, some have everything at once.
 func newPlan(seed uint64) plan {
-	r := rand.New(rand.NewPCG(seed, 1)) //nolint:gosec // a simulation must repeat
+	r := rand.New(rand.NewPCG(seed, 1))
 	chance := func(p float64) bool { return r.Float64() < p }
 	between := func(a, b time.Duration) time.Duration { return a + time.Duration(r.Float64()*float64(b-a)) }
 	upTo := func(most float64) float64 { return most * r.Float64() * r.Float64() }

@@ -20,7 +20,7 @@ import (
 // product's one public address.
 func (w *world) newProvider() {
 	var mu sync.Mutex
-	r := rand.New(rand.NewPCG(w.plan.seed, 2)) //nolint:gosec // a simulation must repeat
+	r := rand.New(rand.NewPCG(w.plan.seed, 2))
 	chance := func(p float64) bool {
 		mu.Lock()
 		defer mu.Unlock()

@@ -66,7 +66,7 @@ func run(p plan) (*world, error) {
 	w := &world{
 		plan: p, began: time.Now(), store: newStore(), claims: webhook.NewMemoryClaims(webhook.MemoryClaimsConfig{}), records: &records{},
 		hookSecret: "whsec_" + base64.StdEncoding.EncodeToString(key("webhooks")), sealKey: string(key("transactions")),
-		rand: rand.New(rand.NewPCG(p.seed, 3)), replicas: make([]*replica, p.replicas), //nolint:gosec // a simulation must repeat
+		rand: rand.New(rand.NewPCG(p.seed, 3)), replicas: make([]*replica, p.replicas),
 		phones: map[string][]nafath.Transaction{}, acts: map[string]act{}, begins: map[string]int{}, handled: map[string]int{}, strangers: map[string]bool{},
 	}
 	w.log = slog.New(w.records)
@@ -288,6 +288,12 @@ func (r *records) Handle(ctx context.Context, record slog.Record) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return slog.NewTextHandler(&r.b, &slog.HandlerOptions{Level: slog.LevelDebug}).Handle(ctx, record)
+}
+
+func (r *records) text() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.b.String()
 }
 
 // WithAttrs implements slog.Handler.
