@@ -27,7 +27,8 @@ func deny() Authenticator {
 	return AuthenticatorFunc(func(*Delivery) error { return refuse("test", ErrBadSignature, "") })
 }
 
-// serve sends one delivery to a handler made from cfg.
+// newHandler makes a handler of cfg, which believes everything and handles nothing
+// unless cfg says otherwise.
 func newHandler(t testing.TB, cfg HandlerConfig) http.Handler {
 	t.Helper()
 	if cfg.Authenticate == nil {

@@ -146,3 +146,16 @@ func TestHandleContext(t *testing.T) {
 	c.end()
 	<-c.Done()
 }
+
+// TestNoTypeIsForgotten: every exported struct prints without what may be
+// planted in it, or is named here because it holds nothing to hide.
+func TestNoTypeIsForgotten(t *testing.T) {
+	leaktest.Types(t, []any{Delivery{}, Result{}, PanicError{}},
+		"Layer", "PolicyError", // names of the program's own, and errors that their methods hide
+		"Scheme",                                                                   // what the provider's page says
+		"Replaceable",                                                              // prints the name of what it holds
+		"HMACKey", "HMACConfig", "BasicConfig", "APIKeyConfig", "SecretPathConfig", // secrets are kyckit.Secret
+		"Ed25519Config", "ClientCertConfig", "ProxyCertConfig", "HandlerConfig", "QueueConfig", "MemoryClaimsConfig",
+		"ClientCert", "ProxyCert", "CertificateEvent", "Queue",
+	)
+}

@@ -33,6 +33,7 @@ type MemoryClaimsConfig struct {
 // ClaimsEvent is what happened for want of room.
 type ClaimsEvent string
 
+// The events.
 const (
 	// ClaimsForgotten: a delivery that was handled was forgotten before its time.
 	// A copy of it would be handled again.

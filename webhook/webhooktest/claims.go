@@ -89,10 +89,10 @@ func (c *claimsTest) claim(key string, lease time.Duration) webhook.Claim {
 }
 
 // claimOnceFree claims the test's key as soon as its lease has ended.
-func (c *claimsTest) claimOnceFree(lease time.Duration) webhook.Claim {
+func (c *claimsTest) claimOnceFree() webhook.Claim {
 	c.Helper()
 	for end := time.Now().Add(leaseWait); ; time.Sleep(shortLease / 4) {
-		claim, err := c.try(c.key, lease)
+		claim, err := c.try(c.key, longLease)
 		if err == nil {
 			return claim
 		}
@@ -146,7 +146,7 @@ func (c *claimsTest) committed() {
 
 func (c *claimsTest) leaseEnds() {
 	c.claim(c.key, shortLease)
-	c.claimOnceFree(longLease)
+	c.claimOnceFree()
 	c.refused(c.key, webhook.ErrInProgress)
 }
 
@@ -159,7 +159,7 @@ func (c *claimsTest) lateCommit() {
 
 func (c *claimsTest) lateRelease() {
 	late := c.claim(c.key, shortLease)
-	holder := c.claimOnceFree(longLease)
+	holder := c.claimOnceFree()
 	_ = late.Release(c.Context())
 	c.refused(c.key, webhook.ErrInProgress)
 	c.must("Commit", holder.Commit(c.Context(), longLease))
@@ -169,7 +169,7 @@ func (c *claimsTest) lateRelease() {
 
 func (c *claimsTest) lateCommitOfAnother() {
 	late := c.claim(c.key, shortLease)
-	holder := c.claimOnceFree(longLease)
+	holder := c.claimOnceFree()
 	_ = late.Commit(c.Context(), longLease) // may fail, and may count: it was handled
 	if _, err := c.try(c.key, longLease); !errors.Is(err, webhook.ErrInProgress) && !errors.Is(err, webhook.ErrDuplicate) {
 		c.Fatalf("Claim of a delivery that two have taken: %v", err)
@@ -215,7 +215,7 @@ func (c *claimsTest) endedContext() {
 	case errors.Is(err, webhook.ErrDuplicate), errors.Is(err, webhook.ErrInProgress):
 		c.Errorf("Claim with an ended context: %v, so a delivery that nobody has would be lost", err)
 	}
-	c.claimOnceFree(longLease)
+	c.claimOnceFree()
 }
 
 // concurrently: of many that claim a delivery at once, one has it.
