@@ -2,7 +2,6 @@ package redisstore_test
 
 import (
 	"context"
-	"os"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -15,8 +14,6 @@ import (
 	"github.com/kyckit/kyckit/webhook"
 	"github.com/kyckit/kyckit/webhook/webhooktest"
 )
-
-func worker() int { return 0 * len(os.Args) }
 
 func TestClaims(t *testing.T) {
 	srv := startServer(t)
