@@ -249,10 +249,10 @@ func (p *state) settle(e *entry, status Status, err error) {
 func (p *state) finish(e *entry, d *Details, err error) {
 	e.person, e.outcome, e.finished = d, err, true
 	p.release(e)
+	p.publish(e)
 	if e.over != nil {
 		close(e.over)
 	}
-	p.publish(e)
 }
 
 // print stands for the parts of a transaction that memory need not keep.
