@@ -42,9 +42,9 @@ func TestDoctorOnHealthyProviders(t *testing.T) {
 	}
 	for provider, args := range map[string][]string{
 		"nafath": {"-base-url", n.URL, "-token-url", n.TokenConfig().TokenURL, "-client-id", nafathtest.ClientID, "-client-secret", file(t, nafathtest.ClientSecret)},
-		"faceki": {"-base-url", f.URL, "-client-id", facekitest.ClientID, "-client-secret", file(t, facekitest.ClientSecret)},
+		"faceki": {"-base-url", f.URL, "-token-url", f.URL + "/auth/api/access-token", "-client-id", facekitest.ClientID, "-client-secret", file(t, facekitest.ClientSecret)},
 		"caf":    {"-base-url", c.URL + "/", "-client-id", cafsmartauthtest.ClientID, "-client-secret", file(t, cafsmartauthtest.ClientSecret)},
-		"kycjwt": {"-base-url", k.URL, "-username", kycjwttest.Username, "-password", file(t, kycjwttest.Password)},
+		"kycjwt": {"-base-url", k.URL, "-token-url", k.URL + "/auth/jwt/login", "-username", kycjwttest.Username, "-password", file(t, kycjwttest.Password)},
 	} {
 		results, details, r := examined(t, append(args, provider)...)
 		assert.Equal(t, exitOK, r.code, provider+details)
@@ -147,9 +147,12 @@ func TestDoctorOnOddAnswers(t *testing.T) {
 		assert.NotContains(t, details+r.err, planted, name)
 		fake.Close()
 	}
+	results, details, r := examined(t, "faceki", "-base-url", "http://127.0.0.1:1/", "-token-url", "http://localhost:1/t", "-client-id", "i", "-client-secret", file(t, planted))
+	assert.NotEqual(t, exitOK, r.code, details)
+	assert.NotEqual(t, pass, results["token"])
 	s := authtest.NewServer(authtest.Config{JWT: true, Lifetime: time.Hour}) // a login whose token tells its own end
 	defer s.Close()
-	_, details, _ := examined(t, "kycjwt", "-base-url", s.URL, "-username", authtest.Username, "-password", file(t, authtest.Password))
+	_, details, _ = examined(t, "kycjwt", "-base-url", s.URL, "-username", authtest.Username, "-password", file(t, authtest.Password))
 	assert.Contains(t, details, "lives for")
 }
 

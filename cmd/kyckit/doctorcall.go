@@ -132,8 +132,11 @@ func (d *doctor) client() (read func(context.Context) error, err error) {
 			return err
 		}, err
 	case "faceki":
-		d.record.tokenURL = base + "/auth/api/generate-token"
-		c, err := faceki.New(faceki.Config{BaseURL: base, ClientID: f.clientID, ClientSecret: d.secret, HTTP: h})
+		path, err := d.tokenPath(base, "/auth/api/generate-token")
+		if err != nil {
+			return nil, err
+		}
+		c, err := faceki.New(faceki.Config{BaseURL: base, ClientID: f.clientID, ClientSecret: d.secret, Paths: faceki.Paths{Token: path}, HTTP: h})
 		return func(ctx context.Context) error {
 			_, err := c.Records(ctx, faceki.RecordFilter{RequestID: "00000000-0000-0000-0000-000000000000"})
 			return err
@@ -145,12 +148,29 @@ func (d *doctor) client() (read func(context.Context) error, err error) {
 			return err
 		}, err
 	}
-	d.record.tokenURL = base + "/auth/jwt/login"
-	c, err := kycjwt.New(kycjwt.Config{BaseURL: base, Username: f.username, Password: d.secret, HTTP: h})
+	path, err := d.tokenPath(base, "/auth/jwt/login")
+	if err != nil {
+		return nil, err
+	}
+	c, err := kycjwt.New(kycjwt.Config{BaseURL: base, Username: f.username, Password: d.secret, LoginPath: path, HTTP: h})
 	return func(ctx context.Context) error {
 		_, err := c.Questionnaire(ctx, "00000000-0000-0000-0000-000000000000")
 		return err
 	}, err
+}
+
+// tokenPath is the path of the token endpoint below the base address, for a
+// provider that has both on one host.
+func (d *doctor) tokenPath(base, usual string) (string, error) {
+	path := usual
+	if d.flags.tokenURL != "" {
+		var below bool
+		if path, below = strings.CutPrefix(d.flags.tokenURL, base); !below || !strings.HasPrefix(path, "/") {
+			return "", errors.New("-token-url is not below -base-url, as it is with this provider")
+		}
+	}
+	d.record.tokenURL = base + path
+	return path, nil
 }
 
 // checkToken judges the answer of the token endpoint.

@@ -20,6 +20,10 @@
 // Options.InMemory the fake works inside a
 // testing/synctest bubble, where a test of minutes takes no time.
 //
+// People can answer on a page as well, [kyctest.Phone], and programs in other
+// languages over HTTP, [kyctest.Admin]; with Config.MagicIDs some people act by
+// themselves. The command kyckit serves all of it: kyckit fake nafath.
+//
 // # What is documented and what is chosen
 //
 // Documented are the calls and their fields, the form with the credentials, 400

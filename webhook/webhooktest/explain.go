@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"iter"
 	"maps"
 	"net/http"
 	"slices"
@@ -260,9 +261,9 @@ func (e *explainer) readable() Explanation {
 
 // fitting returns the variant of the body and of the key under which the
 // signature fits. Of large bodies few combinations are tried.
-func (e *explainer) fitting(s webhook.Scheme, keys []keyVariant, bodies []bodyVariant) (k keyVariant, b bodyVariant, ok bool) {
+func (e *explainer) fitting(s webhook.Scheme, keys []keyVariant, bodies iter.Seq[bodyVariant]) (k keyVariant, b bodyVariant, ok bool) {
 	for _, k := range keys {
-		for _, b := range bodies {
+		for b := range bodies {
 			if e.verify(s, k, b.body, false) {
 				return k, b, true
 			}
@@ -282,11 +283,10 @@ func (e *explainer) provenBody() Explanation {
 const bodyCure = "Verify the raw bytes as they arrive, before anything parses, decodes or logs them."
 
 func (e *explainer) provenKey() Explanation {
-	bodies := []bodyVariant{{body: e.Delivery.Body}}
-	if len(e.Delivery.Body) <= maxCombined {
-		bodies = append(bodies, bodyVariants(e.Delivery.Body)...)
+	k, b, ok := e.fitting(e.scheme, e.keys[1:], asItIs(e.Delivery.Body))
+	if !ok && len(e.Delivery.Body) <= maxCombined {
+		k, b, ok = e.fitting(e.scheme, e.keys[1:], slices.Values(slices.Collect(bodyVariants(e.Delivery.Body))))
 	}
-	k, b, ok := e.fitting(e.scheme, e.keys[1:], bodies)
 	if !ok {
 		return Explanation{}
 	}
@@ -295,6 +295,11 @@ func (e *explainer) provenKey() Explanation {
 		x.Detail += " Besides: " + b.detail
 	}
 	return x
+}
+
+// asItIs is a body that nothing has changed.
+func asItIs(body []byte) iter.Seq[bodyVariant] {
+	return slices.Values([]bodyVariant{{body: body}})
 }
 
 // likely guesses where no signature fits.

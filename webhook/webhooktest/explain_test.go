@@ -96,6 +96,11 @@ func TestExplain(t *testing.T) {
 			s.Delivery.Body = []byte("{}")
 			s.Delivery.Header.Set("Content-Encoding", "gzip")
 		}, webhooktest.CauseBodyGzip, false},
+		"gzip unpacked, longer": {"\x1f\x8b something", func(s *webhooktest.Suspect) {
+			s.Delivery.Body = []byte("{}")
+			s.Delivery.Header.Set("Content-Encoding", "gzip")
+			s.Delivery.Header.Set("Content-Length", "12")
+		}, webhooktest.CauseBodyGzip, false},
 		"br unpacked": {"packed", func(s *webhooktest.Suspect) {
 			s.Delivery.Body = []byte("{}")
 			s.Delivery.Header.Set("Content-Encoding", "br")

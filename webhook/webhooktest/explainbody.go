@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"strconv"
 	"strings"
 	"unicode/utf16"
@@ -31,37 +32,49 @@ const (
 	maxNesting     = 100
 )
 
-// bodyVariants returns the bodies that body may have been before something
-// changed it.
-func bodyVariants(body []byte) []bodyVariant {
-	var all []bodyVariant
-	add := func(cause Cause, detail string, variant []byte) {
-		all = append(all, bodyVariant{variant, cause, detail})
+// bodyVariants yields the bodies that body may have been before something
+// changed it, one at a time: a body may be large.
+func bodyVariants(body []byte) iter.Seq[bodyVariant] {
+	return func(yield func(bodyVariant) bool) {
+		more := true
+		try := func(cause Cause, detail string, variant []byte) {
+			more = more && yield(bodyVariant{variant, cause, detail})
+		}
+		lineBreaks(body, try)
+		if !more {
+			return
+		}
+		if hasPrefix(body, bom) {
+			try(CauseBodyBOM, "The signature fits the body without the byte order mark at its beginning.", body[len(bom):])
+		} else {
+			try(CauseBodyBOM, "The signature fits the body with a byte order mark at its beginning.", join([]byte(bom), string(body)))
+		}
+		if more && hasPrefix(body, gzipMagic) {
+			if inflated := inflate(body); inflated != nil {
+				try(CauseBodyGzip, "The body is compressed, and the signature fits what is inside.", inflated)
+			}
+		}
+		if !more {
+			return
+		}
+		for _, v := range reformatted(body) {
+			for _, end := range []string{"", "\n"} {
+				try(CauseBodyReformatted, "The signature fits the same JSON "+v.how+".", join(v.body, end))
+			}
+		}
 	}
+}
+
+// lineBreaks tries other line breaks, in the body and at its end.
+func lineBreaks(body []byte, try func(Cause, string, []byte)) {
 	plain := bytes.TrimRight(body, "\r\n")
 	for _, end := range []struct{ text, name string }{{"", "no line break"}, {"\n", "a line break"}, {"\r\n", "a Windows line break"}} {
-		add(CauseBodyNewline, "The signature fits the body with "+end.name+" at its end.", join(plain, end.text))
+		try(CauseBodyNewline, "The signature fits the body with "+end.name+" at its end.", join(plain, end.text))
 	}
-	add(CauseBodyNewline, "The signature fits the body without the white space at its end.", bytes.TrimRight(body, " \t\r\n"))
+	try(CauseBodyNewline, "The signature fits the body without the white space at its end.", bytes.TrimRight(body, " \t\r\n"))
 	unix := bytes.ReplaceAll(body, []byte("\r\n"), []byte("\n"))
-	add(CauseBodyNewline, "The signature fits the body with Unix line breaks.", unix)
-	add(CauseBodyNewline, "The signature fits the body with Windows line breaks.", bytes.ReplaceAll(unix, []byte("\n"), []byte("\r\n")))
-	if hasPrefix(body, bom) {
-		add(CauseBodyBOM, "The signature fits the body without the byte order mark at its beginning.", body[len(bom):])
-	} else {
-		add(CauseBodyBOM, "The signature fits the body with a byte order mark at its beginning.", join([]byte(bom), string(body)))
-	}
-	if hasPrefix(body, gzipMagic) {
-		if inflated := inflate(body); inflated != nil {
-			add(CauseBodyGzip, "The body is compressed, and the signature fits what is inside.", inflated)
-		}
-	}
-	for _, v := range reformatted(body) {
-		for _, end := range []string{"", "\n"} {
-			add(CauseBodyReformatted, "The signature fits the same JSON "+v.how+".", join(v.body, end))
-		}
-	}
-	return all
+	try(CauseBodyNewline, "The signature fits the body with Unix line breaks.", unix)
+	try(CauseBodyNewline, "The signature fits the body with Windows line breaks.", bytes.ReplaceAll(unix, []byte("\n"), []byte("\r\n")))
 }
 
 func join(b []byte, end string) []byte { return append(bytes.Clone(b), end...) }
@@ -225,15 +238,6 @@ func hexAt(b []byte) (rune, bool) {
 // likelyBody tells what is odd about the body where no signature fits.
 func (e *explainer) likelyBody() Explanation {
 	body := e.Delivery.Body
-	for _, value := range e.Delivery.Header["Content-Length"] {
-		if n, err := strconv.ParseInt(strings.TrimSpace(value), 10, 64); err == nil && n > int64(len(body)) {
-			return Explanation{
-				Cause:  CauseBodyTruncated,
-				Detail: fmt.Sprintf("The delivery announces %d bytes, and %d are there.", n, len(body)),
-				Cure:   "Read the whole body before verifying; look for a size limit in a proxy or a log that cuts.",
-			}
-		}
-	}
 	compressed := hasPrefix(body, gzipMagic)
 	for _, value := range e.Delivery.Header["Content-Encoding"] {
 		if consistent := equalFold(value, "gzip") && compressed; value != "" && !equalFold(value, "identity") && !consistent {
@@ -241,6 +245,15 @@ func (e *explainer) likelyBody() Explanation {
 				Cause:  CauseBodyGzip,
 				Detail: "The delivery was compressed, and the body is not any more; the sender has probably signed it compressed.",
 				Cure:   "Keep whatever is in front from unpacking bodies, and verify before unpacking.",
+			}
+		}
+	}
+	for _, value := range e.Delivery.Header["Content-Length"] {
+		if n, err := strconv.ParseInt(strings.TrimSpace(value), 10, 64); err == nil && n > int64(len(body)) {
+			return Explanation{
+				Cause:  CauseBodyTruncated,
+				Detail: fmt.Sprintf("The delivery announces %d bytes, and %d are there.", n, len(body)),
+				Cure:   "Read the whole body before verifying; look for a size limit in a proxy or a log that cuts.",
 			}
 		}
 	}

@@ -129,7 +129,7 @@ func (e *explainer) foreign() Explanation {
 		if s.SignatureHeader == http.CanonicalHeaderKey(e.scheme.SignatureHeader) || len(e.Delivery.Header[s.SignatureHeader]) == 0 {
 			continue
 		}
-		_, _, proven := e.fitting(s, keyVariants(s, e.Secret.Reveal()), []bodyVariant{{body: e.Delivery.Body}})
+		_, _, proven := e.fitting(s, keyVariants(s, e.Secret.Reveal()), asItIs(e.Delivery.Body))
 		if found.Cause != "" && !proven {
 			continue
 		}
