@@ -149,12 +149,19 @@ func (p *state) enqueue(ctx context.Context, op, owner, nationalID string) (*ent
 // watch what was created.
 func (p *state) create(ctx context.Context, op string, e *entry, ticket *poll.Ticket) (Transaction, error) {
 	var tx Transaction
-	err := paced(ctx, p.requests, ticket, op, func() (err error) {
-		tx, err = p.cfg.Client.request(ctx, e.tx.NationalID, once)
-		return err
-	})
+	p.replicas.kick()
+	err := p.leases.elsewhere(op, e.tx.NationalID)
+	if err != nil {
+		p.requests.Withdraw(ticket)
+	} else {
+		err = paced(ctx, p.requests, ticket, op, func() (err error) {
+			tx, err = p.cfg.Client.request(ctx, e.tx.NationalID, once)
+			return err
+		})
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	e.leased = p.leases != nil
 	delete(p.queued, ticket)
 	if _, known := p.memory.get(foldTransID(tx.TransID)); err == nil && (known || p.open[foldTransID(tx.TransID)] != nil) {
 		err = &kyckit.Error{Provider: provider, Op: op, Kind: kyckit.ErrConflict, Reason: "the provider answered with a transaction that is known already"}

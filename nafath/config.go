@@ -19,7 +19,8 @@ const (
 	// that wrong.
 	resumeGrace = 24 * time.Hour
 
-	maxLimit = 100_000
+	maxLimit    = 100_000
+	maxReplicas = 1000
 
 	// The queue of creations holds what the limit serves in an hour: nobody waits
 	// longer for a code.
@@ -78,8 +79,21 @@ type PollerConfig struct {
 	// counts against the limits, so the Poller decides about each one.
 	Client *Client
 	// Limits are the tenant's calls a minute; zero fields mean the documented
-	// 10, 60 and 30. When several processes share a tenant, give each its part.
+	// 10, 60 and 30. When several processes share a tenant without a Budget, give each its
+	// part; with a Budget these stay the tenant's.
 	Limits Limits
+	// Budget shares Limits with other processes: a call goes to the replica to whom it
+	// is worth most. Nil means that this Poller has Limits to itself. While the Budget
+	// does not answer, the Poller goes on with Limits over Replicas, rounded down, from
+	// three seconds on; a limit that is lower than Replicas then permits nothing. A person
+	// with an open verification at one replica gets ErrConflict at the others.
+	Budget Budget
+	// Replicas is the most processes that there can be at once, those that a deployment
+	// replaces included. It is required with Budget.
+	Replicas int
+	// Signals passes webhooks on to the replica that waits for them; nil means that
+	// they help only where they land.
+	Signals Signals
 	// Fresh says that nobody used the tenant's limits within the last minute: the
 	// first start ever, or one that is known to come later than that. The first
 	// people then get their codes at once. Otherwise a Poller spends its limits
@@ -129,6 +143,12 @@ type PollerConfig struct {
 func (cfg PollerConfig) validate() (PollerConfig, error) {
 	if cfg.Client == nil || cfg.Client.http == nil {
 		return cfg, transport.ConfigError(provider, "Client", "is required and must come from New")
+	}
+	switch {
+	case cfg.Budget != nil && (cfg.Replicas < 1 || cfg.Replicas > maxReplicas):
+		return cfg, transport.ConfigError(provider, "Replicas", fmt.Sprintf("must be between 1 and %d with Budget", maxReplicas))
+	case cfg.Budget == nil && cfg.Replicas < 0:
+		return cfg, transport.ConfigError(provider, "Replicas", "must not be negative")
 	}
 	var err error
 	if cfg.Limits, err = cfg.Limits.validate(); err != nil {

@@ -26,6 +26,7 @@ func (p *state) kick() {
 	case p.wake <- struct{}{}:
 	default:
 	}
+	p.replicas.kick()
 }
 
 // loop serves the open verifications. It ends when none is left.

@@ -58,9 +58,7 @@ func (p *Poller) Notify(transID string) {
 	defer s.mu.Unlock()
 	k := foldTransID(transID)
 	if e := s.open[k]; e != nil {
-		if s.sched.Hint(s.now(), e.item) {
-			s.kick()
-		}
+		s.hint(e)
 		return
 	}
 	r, ok := s.memory.get(k)
@@ -69,12 +67,24 @@ func (p *Poller) Notify(transID string) {
 		if len(s.queued) > 0 { // it may be one whose creation is not answered yet
 			s.early.note(k, s.now())
 		}
+		s.signals.publish(transID)
 		return
 	}
 	if r.unannounced {
 		s.sched.LateHint(s.now(), r.at)
 		r.unannounced = false
 		s.memory.records[k] = r
+	}
+}
+
+// hint asks for a check of an open entry.
+func (p *state) hint(e *entry) {
+	if p.sched.Hint(p.now(), e.item) {
+		p.kick()
+	}
+	if p.replicas != nil {
+		p.replicas.hinted = true
+		p.replicas.kick()
 	}
 }
 
@@ -99,8 +109,9 @@ func (p *Poller) Knows(transID string) bool {
 // is refused with webhook.ErrMalformed, which the handler answers with 400, so
 // that the sender does not try again for nothing.
 //
-// A Poller knows its own verifications alone: where several processes share a
-// tenant, have each of them hear of the event, or pass on what Knows denies.
+// Where several processes share a tenant, PollerConfig.Signals passes the event on
+// to the one that waits for it. Without, have each of them hear of it, or pass on
+// what Knows denies.
 func (p *Poller) HandleWebhook(_ context.Context, d *webhook.Delivery) error {
 	event, err := ParseEvent(d.Body)
 	if err != nil {

@@ -26,7 +26,7 @@ const (
 // Poller serves all verifications of a tenant within the tenant's limits. Use
 // one per tenant and process. All methods are safe for concurrent use.
 //
-// At rest it owns no goroutine. While verifications are open, one goroutine
+// At rest it owns no goroutine, but with PollerConfig.Budget or Signals one each. While verifications are open, one goroutine
 // with one timer serves them all; each call in flight has a goroutine, and each
 // verification that waits in the queue of Begin.
 type Poller struct {
@@ -50,11 +50,16 @@ type state struct {
 	idle    chan struct{} // closed when Drain finds nothing left
 	working sync.WaitGroup
 
+	replicas *replicas // these three nil for a Poller that shares nothing
+	leases   *leases
+	signals  *signals
+
 	mu       sync.Mutex
 	stopped  bool
 	draining bool
 	looping  bool
 	busy     int // verifications that have not ended, in whatever stage
+	limits   Limits
 	sched    *poll.Scheduler[*entry]
 	queued   map[*poll.Ticket]*entry // creations that are not answered
 	open     map[string]*entry       // by folded TransID
@@ -103,6 +108,14 @@ func NewPoller(cfg PollerConfig) (*Poller, error) {
 		Floor:     cfg.MinInterval,
 		MaxFlight: cfg.Limits.flight(),
 	}, 0)
+	s.limits = cfg.Limits
+	if cfg.Budget != nil {
+		s.replicas, s.leases = newReplicas(s), newLeases(s)
+		s.working.Go(s.replicas.run)
+	}
+	if cfg.Signals != nil {
+		s.signals = newSignals(s)
+	}
 	return &Poller{s: s}, nil
 }
 
@@ -133,6 +146,7 @@ func (p *Poller) SetLimits(l Limits) error {
 	s.details.SetLimit(l.Details, 0)
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.limits = l
 	s.sched.SetLimit(s.now(), l.StatusChecks, l.flight())
 	s.kick()
 	return nil
@@ -212,6 +226,7 @@ func (p *state) close() {
 	close(p.stop)
 	p.requests.Close()
 	p.details.Close()
+	p.signals.close()
 
 	ended := make(chan struct{})
 	go func() {

@@ -45,6 +45,7 @@ type entry struct {
 	person   *Details
 	outcome  error
 
+	leased    bool          // its person's lease was asked for
 	held      bool          // it counts in busy, and in people for its person
 	done      chan struct{} // closed when settled; nil while nobody waits
 	over      chan struct{} // closed when finished; nil while nobody waits
@@ -171,6 +172,9 @@ func (p *state) release(e *entry) {
 		e.held = false
 		p.busy--
 		p.people.leave(e.tx.NationalID)
+		if e.leased && p.people.open[e.tx.NationalID] == 0 {
+			p.leases.free(e.tx.NationalID)
+		}
 		p.settled()
 	}
 }
@@ -187,6 +191,11 @@ func (p *state) add(e *entry) {
 	}
 	e.born, e.since, e.checked = now-age, now, now
 	e.item = p.sched.Add(now, age, p.cfg.Timeout-age, e)
+	p.signals.await(e)
+	if !e.leased {
+		e.leased = true
+		p.leases.takeOver(e.tx.NationalID)
+	}
 	p.open[foldTransID(e.tx.TransID)] = e
 	if !p.looping {
 		p.looping = true
@@ -215,6 +224,7 @@ func (p *state) settle(e *entry, status Status, err error) {
 	p.sched.Remove(e.item)
 	k, now := foldTransID(e.tx.TransID), p.now()
 	delete(p.open, k)
+	p.signals.forget(e)
 	p.change(e, status)
 	e.err, e.settled = err, true
 	p.finished++

@@ -13,6 +13,12 @@ type Stats struct {
 	Hints    uint64 // hints for open verifications so far
 	Strays   uint64 // hints for transactions that are not known here so far
 
+	// Shared says that a Budget shares the limits with other processes, Fallback that it
+	// does not answer and the static share is spent, and Replicas how many there are: 1
+	// when that is unknown, 0 without a Budget.
+	Shared, Fallback bool
+	Replicas         int
+
 	// Oldest is how long the oldest open verification has been watched, and
 	// LongestQueued how long the next creation's caller has waited.
 	Oldest, LongestQueued time.Duration
@@ -59,6 +65,12 @@ func (p *Poller) Stats() Stats {
 		Saving:      s.Saving,
 		RateLimited: s.RateLimited + limited + limitedDetails,
 		Delay:       s.Delay,
+	}
+	if r := st.replicas; r != nil {
+		stats.Shared, stats.Fallback, stats.Replicas = true, r.fallback, 1
+		if !r.fallback {
+			stats.Replicas = max(1, r.live)
+		}
 	}
 	for _, e := range st.open {
 		stats.Oldest = max(stats.Oldest, now-e.since)

@@ -175,6 +175,7 @@ func (p *state) person(tx Transaction) (*Details, error) {
 // personOnce reads the details in a slot of the tenant's limit and compares them.
 func (p *state) personOnce(tx Transaction) (*Details, error) {
 	ticket, err := p.details.Join(p.life, "")
+	p.replicas.kick()
 	if err != nil {
 		return nil, gateError("details", err, nil)
 	}

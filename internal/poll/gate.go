@@ -98,7 +98,7 @@ func (g *Gate) try(t *Ticket) (sent, wait time.Duration, err error) {
 	if sent := t.sent; sent != never {
 		t.sent = never
 		if g.closed {
-			g.window.Answered(now) // nobody knows better than that it was used
+			g.window.Answered(now, sent) // nobody knows better than that it was used
 			return 0, 0, ErrClosed
 		}
 		return sent, 0, nil
@@ -115,10 +115,10 @@ func (g *Gate) try(t *Ticket) (sent, wait time.Duration, err error) {
 	}
 	next := g.window.Next(now)
 	if next <= now {
-		g.window.Take(now)
+		sent = g.window.Take(now)
 		g.round = max(g.round, t.round)
 		g.drop(t)
-		return now, 0, nil
+		return sent, 0, nil
 	}
 	return 0, min(next-now, time.Hour), nil
 }
@@ -140,7 +140,7 @@ func (g *Gate) Leave(sent time.Duration, limited bool, retryAfter time.Duration)
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	now := g.cfg.Now()
-	g.window.Answered(now)
+	g.window.Answered(now, sent)
 	g.window.learnTrip(now - sent)
 	if limited {
 		g.window.Limited(now, sent, retryAfter)
@@ -175,6 +175,28 @@ func (g *Gate) changed(now time.Duration) {
 		}
 	}
 	g.queue[0].wake()
+}
+
+// Share lets parts processes use the limit together.
+func (g *Gate) Share(parts int) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.window.Share(g.cfg.Now(), parts)
+}
+
+// Shared calls f with the window and how long the first in the queue has waited, or a
+// negative time when nobody waits. Those in the queue look again after it.
+func (g *Gate) Shared(f func(w *Window, waited time.Duration)) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	waited := time.Duration(-1)
+	if len(g.queue) > 0 {
+		waited = g.cfg.Now() - g.queue[0].joined
+	}
+	f(g.window, waited)
+	if len(g.queue) > 0 {
+		g.queue[0].wake()
+	}
 }
 
 // Close refuses everybody in the queue and everybody who comes.

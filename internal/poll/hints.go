@@ -48,6 +48,7 @@ type hints[T any] struct {
 	queue   []*Item[T]
 	spentAt []time.Duration // ring of the last hint checks
 	next    int
+	sharers int // processes that share the budget and have open items
 
 	trust     float64       // share of ends that were announced
 	precision float64       // share of hints that an end bore out
@@ -176,7 +177,15 @@ func (h *hints[T]) tidy() {
 
 // affordable reports whether the share of the budget for hints allows a check.
 func (h *hints[T]) affordable(now time.Duration) bool {
-	return h.spentAt[h.next] == -never || now-h.spentAt[h.next] >= Minute
+	at := h.bound()
+	return at == -never || now-at >= Minute
+}
+
+// bound is when the last check was made that the share still has to make room for: as
+// many ago as the share has checks a minute.
+func (h *hints[T]) bound() time.Duration {
+	mine := max(1, len(h.spentAt)/max(1, h.sharers))
+	return h.spentAt[(h.next+len(h.spentAt)-mine)%len(h.spentAt)]
 }
 
 // spend takes one hint check from the share.
@@ -194,7 +203,7 @@ func (h *hints[T]) believed(now time.Duration) bool {
 
 // savingRate is how many checks a minute are spent while hints are reliable.
 func (s *Scheduler[T]) savingRate() float64 {
-	return max(minSavingBound, s.window.limit/savingShare)
+	return max(minSavingBound, s.window.all()/savingShare/float64(max(1, s.hints.sharers)))
 }
 
 // hintDue is when an item's hint may be followed, never before now. A hint is reason enough
@@ -234,7 +243,7 @@ func (s *Scheduler[T]) hintWake(now time.Duration) time.Duration {
 		wake = min(wake, s.hintDue(it, now))
 	}
 	if wake != never && !h.affordable(now) {
-		wake = max(wake, h.spentAt[h.next]+Minute)
+		wake = max(wake, h.bound()+Minute)
 	}
 	return max(wake, now+time.Millisecond)
 }

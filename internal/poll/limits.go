@@ -9,13 +9,17 @@ func (w *Window) Unused() { w.start -= Minute }
 // SetLimit changes the limit. What was sent within the last minute counts
 // against the new one, and the share that 429s took from the rate stays taken.
 func (w *Window) SetLimit(now time.Duration, limit int) {
+	if w.shared != nil && w.shared.parts > 0 {
+		w.shared.total = float64(limit)
+		limit /= w.shared.parts
+	}
 	w.advance(now)
 	ring := make([]time.Duration, max(limit, w.n+w.flight))
 	for i := range w.n {
 		ring[i] = w.answered[(w.head+i)%len(w.answered)]
 	}
 	w.answered, w.head = ring, 0
-	w.rate = min(float64(limit), max(1, w.rate/w.limit*float64(limit)))
+	w.rate = min(float64(limit), max(1, w.rate/max(1, w.limit)*float64(limit)))
 	w.limit = float64(limit)
 }
 

@@ -28,12 +28,20 @@ func (s *Scheduler[T]) interval(now time.Duration) time.Duration {
 	if s.hints.believed(now) {
 		rate = min(rate, s.savingRate())
 	}
-	return time.Duration(float64(Minute) / rate)
+	return time.Duration(float64(Minute) / max(rate, 0.1))
+}
+
+// pending is how many items are open, at other processes that share the limit too.
+func (s *Scheduler[T]) pending() int {
+	if s.window.alone() {
+		return len(s.open)
+	}
+	return len(s.open) + s.elsewhere
 }
 
 // guardGap is the longest time an item may wait for a check.
 func (s *Scheduler[T]) guardGap(now time.Duration) time.Duration {
-	return max(guardLeast, guardTurns*time.Duration(len(s.open))*s.interval(now))
+	return max(guardLeast, guardTurns*time.Duration(s.pending())*s.interval(now))
 }
 
 // look reads all items. A thousand take some 50 microseconds, and no index would

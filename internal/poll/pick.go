@@ -51,6 +51,10 @@ func (s *Scheduler[T]) Next(now time.Duration) (Action, *Item[T], time.Duration)
 	}
 	it, wake := s.choose(now)
 	if it == nil {
+		if !s.window.alone() {
+			s.window.unused(now)
+			return Nothing, nil, min(now, s.review)
+		}
 		return Nothing, nil, min(wake, s.review)
 	}
 	s.take(it, now)
@@ -59,7 +63,7 @@ func (s *Scheduler[T]) Next(now time.Duration) (Action, *Item[T], time.Duration)
 
 // take spends a slot on an item.
 func (s *Scheduler[T]) take(it *Item[T], now time.Duration) {
-	s.window.Take(now)
+	it.sent = s.window.Take(now)
 	s.checks++
 	s.flight++
 	e := &s.open[it.at]
@@ -67,7 +71,6 @@ func (s *Scheduler[T]) take(it *Item[T], now time.Duration) {
 	if it.doubtful = e.fails > 0; it.doubtful {
 		s.doubt++
 	}
-	it.sent = now
 	it.hint = false
 }
 
@@ -77,7 +80,7 @@ func (s *Scheduler[T]) take(it *Item[T], now time.Duration) {
 // provider refuses all checks nobody is given up, for as long as mostHeld.
 func (s *Scheduler[T]) reviewDeadlines(now time.Duration) (late *Item[T]) {
 	s.review = never
-	grace := max(graceLeast, time.Duration(guardTurns*float64(len(s.open))*float64(Minute)/s.window.limit))
+	grace := max(graceLeast, time.Duration(guardTurns*float64(s.pending())*float64(Minute)/s.window.all()))
 	held := s.window.heldUntil(now)
 	for i := range s.open {
 		e := &s.open[i]

@@ -62,7 +62,7 @@ func TestWindowWithForeignUseRecovers(t *testing.T) {
 		now = max(now, next)
 		w.Take(now)
 		ok := server.accept(now)
-		w.Answered(now)
+		w.Answered(now, 0)
 		if ok {
 			w.Accepted(now, now)
 		} else {

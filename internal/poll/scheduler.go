@@ -101,6 +101,7 @@ type Scheduler[T any] struct {
 	review          time.Duration // when deadlines must be looked at, budget or not
 	wasLast         bool          // the last check that was due by itself was some item's last
 	wantedRun       int           // checks in a row that went to items that somebody waits for
+	elsewhere       int           // open items of other processes
 	served          time.Duration // when the last check with a usable answer was sent
 	hope            float64       // the chance that a check of an item that failed before is answered
 	shortest, usual time.Duration // trip to the server and back
@@ -179,7 +180,7 @@ func (s *Scheduler[T]) Remove(it *Item[T]) {
 // that ended. RetryAfter is that of a 429 or of a failure. Over reports that this was the
 // item's last check, made at its deadline or later.
 func (s *Scheduler[T]) Done(now time.Duration, it *Item[T], o Outcome, retryAfter time.Duration) (over bool) {
-	s.window.Answered(now)
+	s.window.Answered(now, it.sent)
 	switch o {
 	case Limited:
 		s.window.Limited(now, it.sent, retryAfter)

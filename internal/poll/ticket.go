@@ -22,6 +22,7 @@ type Ticket struct {
 	owner    string
 	round    uint64 // the turn of its owner in which it is served
 	deadline time.Duration
+	joined   time.Duration
 	lost     error         // why it lost its place
 	sent     time.Duration // when it took a slot that was free as it joined; never = it waits
 	poke     chan struct{} // it may be served, or has lost its place
@@ -47,7 +48,7 @@ func (g *Gate) Join(ctx context.Context, owner string) (*Ticket, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	now := g.cfg.Now()
-	t := &Ticket{owner: owner, round: g.round, deadline: never, sent: never, poke: make(chan struct{}, 1)}
+	t := &Ticket{owner: owner, round: g.round, deadline: never, joined: now, sent: never, poke: make(chan struct{}, 1)}
 	if d, ok := ctx.Deadline(); ok {
 		t.deadline = now + time.Until(d)
 	}
@@ -55,8 +56,7 @@ func (g *Gate) Join(ctx context.Context, owner string) (*Ticket, error) {
 		return nil, ErrClosed
 	}
 	if len(g.queue) == 0 && g.window.Next(now) <= now {
-		g.window.Take(now)
-		t.sent = now
+		t.sent = g.window.Take(now)
 		return t, nil
 	}
 	if g.cfg.MaxQueue > 0 && len(g.queue) >= g.cfg.MaxQueue && !g.makeRoom(now, owner) {

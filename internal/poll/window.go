@@ -79,6 +79,7 @@ type Window struct {
 	freed   time.Duration // when one was, after the last 429
 	pause   *Backoff
 	limited uint64
+	shared  *shared // nil while no other process uses the limit
 }
 
 // NewWindow returns the budget of limit requests a minute, as of now. The
@@ -138,6 +139,16 @@ func (w *Window) advance(now time.Duration) {
 // earlier means at once. It is never while requests in flight use up the
 // limit.
 func (w *Window) Next(now time.Duration) time.Duration {
+	if !w.alone() {
+		w.expire(now)
+		if len(w.shared.granted) > 0 {
+			return 0
+		}
+		return never
+	}
+	if w.limit == 0 {
+		return never
+	}
 	w.advance(now)
 	next := max(w.paused, w.slot+w.step(now))
 	if w.trial && w.slot > w.refused {
@@ -146,14 +157,34 @@ func (w *Window) Next(now time.Duration) time.Duration {
 	return max(next, w.freeAt(max(1, int(w.rate))))
 }
 
-// Take spends a slot on a request that is sent now.
-func (w *Window) Take(now time.Duration) {
+// Take spends a slot on a request that is sent now, and returns when it counts as
+// sent, by which it is known from then on.
+func (w *Window) Take(now time.Duration) (sent time.Duration) {
+	if !w.alone() {
+		w.slot = now
+		return w.shared.take(now)
+	}
 	w.slot = max(w.slot+w.step(now), now-catchUp)
 	w.flight++
+	if w.shared != nil {
+		return w.shared.take(now)
+	}
+	return now
 }
 
-// Answered records that a request ended now, with whatever answer, or none.
-func (w *Window) Answered(now time.Duration) {
+// Answered records that the request sent at sent ended now, with whatever answer, or
+// none.
+func (w *Window) Answered(now, sent time.Duration) {
+	if w.shared != nil {
+		u := w.shared.find(sent)
+		if u == nil {
+			return
+		}
+		u.Answered, u.told = now, 0
+		if u.ID < ownIDs {
+			return
+		}
+	}
 	w.flight--
 	if w.n == len(w.answered) { // not reached while callers respect Next
 		w.head = (w.head + 1) % len(w.answered)
@@ -197,11 +228,16 @@ func (w *Window) heldUntil(now time.Duration) time.Duration {
 // together count once.
 func (w *Window) Limited(now, sent, retryAfter time.Duration) {
 	w.limited++
+	if w.shared != nil {
+		if u := w.shared.find(sent); u != nil {
+			u.Limited, u.Pause, u.told = true, w.believable(retryAfter), 0
+		}
+	}
 	w.advance(now)
 	w.refused, w.trial = now, true
 	first := sent > w.lastCut
 	if first {
-		w.rate = max(1, w.rate*cut)
+		w.rate = max(min(1, w.limit), w.rate*cut)
 		w.lastCut = now
 	}
 	if retryAfter > 0 {
@@ -219,8 +255,12 @@ func (w *Window) believable(retryAfter time.Duration) time.Duration {
 	return retryAfter
 }
 
-// Rate returns the requests a minute that are permitted now.
+// Rate returns the requests a minute that are permitted now, to all processes
+// together.
 func (w *Window) Rate(now time.Duration) float64 {
+	if !w.alone() {
+		return w.shared.rate
+	}
 	w.advance(now)
 	return w.rate
 }
@@ -241,17 +281,24 @@ func (w *Window) After(now time.Duration, k int) time.Duration {
 // plan returns a function that yields the times of the next requests, if every
 // request were answered after the usual time. It works on a copy.
 func (w *Window) plan(now time.Duration) func() time.Duration {
+	if !w.alone() {
+		k := 0
+		return func() time.Duration {
+			k++
+			return w.shared.wait(now, k)
+		}
+	}
 	c := *w
-	c.answered = append([]time.Duration(nil), w.answered...)
+	c.answered, c.shared = append([]time.Duration(nil), w.answered...), nil
 	for c.flight > 0 {
-		c.Answered(now + c.trip)
+		c.Answered(now+c.trip, 0)
 	}
 	t := now
 	return func() time.Duration {
 		t = max(t, c.Next(t))
 		c.Take(t)
 		c.trial = false
-		c.Answered(t + c.trip)
+		c.Answered(t+c.trip, 0)
 		return t
 	}
 }

@@ -58,7 +58,7 @@ func spend(w *Window, from, to, latency time.Duration, rng *rand.Rand) (arrivals
 		}
 		now = max(now, at)
 		if land >= 0 {
-			w.Answered(now)
+			w.Answered(now, 0)
 			arrivals = append(arrivals, inFlight[land].arrives)
 			inFlight = append(inFlight[:land], inFlight[land+1:]...)
 			continue
@@ -123,7 +123,7 @@ func TestWindowDoesNotDelayTheFirstCaller(t *testing.T) {
 	w := NewWindow(10, false, false, 0)
 	require.LessOrEqual(t, w.Next(0), time.Duration(0))
 	w.Take(0)
-	w.Answered(0)
+	w.Answered(0, 0)
 	assert.GreaterOrEqual(t, w.Next(0), 6*sec, "the first minute is spent evenly")
 }
 
@@ -134,7 +134,7 @@ func TestWindowLetsFewCallersThroughTogetherLater(t *testing.T) {
 	for range 20 {
 		now = max(now, w.Next(now))
 		w.Take(now)
-		w.Answered(now)
+		w.Answered(now, 0)
 		got = append(got, now-10*time.Minute)
 	}
 	assert.Less(t, got[1], sec)
@@ -149,7 +149,7 @@ func TestWindowAdaptsToForeignUse(t *testing.T) {
 	limited := func(after time.Duration) {
 		now = max(now, w.Next(now))
 		w.Take(now)
-		w.Answered(now)
+		w.Answered(now, 0)
 		w.Limited(now, now, after)
 	}
 	for _, pause := range []time.Duration{2 * sec, 4 * sec, 8 * sec, 16 * sec, 30 * sec, 30 * sec} {
@@ -180,7 +180,7 @@ func TestWindowCountsConcurrentRefusalsOnce(t *testing.T) {
 		w.Take(time.Duration(i) * sec)
 	}
 	for i := range 3 {
-		w.Answered(10 * sec)
+		w.Answered(10*sec, 0)
 		w.Limited(10*sec, time.Duration(i)*sec, 0)
 	}
 	assert.InDelta(t, 51, w.Rate(10*sec), 0.01)
@@ -193,7 +193,7 @@ func TestWindowWaitsForAnswersWhenAllIsInFlight(t *testing.T) {
 	w.Take(0)
 	w.Take(40 * sec)
 	assert.Equal(t, never, w.Next(80*sec))
-	w.Answered(80 * sec)
+	w.Answered(80*sec, 0)
 	assert.Equal(t, 80*sec+Minute+margin, w.Next(80*sec), "counted from its answer, not from its sending")
 }
 
@@ -208,6 +208,6 @@ func TestWindowAfterLooksAhead(t *testing.T) {
 		now = max(now, w.Next(now))
 		require.Equalf(t, planned[k], now, "request %d", k+1)
 		w.Take(now)
-		w.Answered(now)
+		w.Answered(now, 0)
 	}
 }
