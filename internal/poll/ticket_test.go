@@ -117,7 +117,7 @@ func TestAChangingLimitIsNeverExceeded(t *testing.T) {
 		var flight []time.Duration
 		for now := time.Duration(0); now < 20*time.Minute; now += 50 * time.Millisecond {
 			for len(flight) > 0 && flight[0] <= now {
-				w.Answered(now)
+				w.Answered(now, 0)
 				flight = flight[1:]
 			}
 			if rng.IntN(800) == 0 {
