@@ -152,7 +152,7 @@ func (p *state) create(ctx context.Context, op string, e *entry, ticket *poll.Ti
 	p.replicas.kick()
 	err := p.leases.elsewhere(op, e.tx.NationalID)
 	if err != nil {
-		p.requests.Withdraw(ticket)
+		p.requests.Abandon(ticket)
 	} else {
 		err = paced(ctx, p.requests, ticket, op, func() (err error) {
 			tx, err = p.cfg.Client.request(ctx, e.tx.NationalID, once)

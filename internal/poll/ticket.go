@@ -94,6 +94,18 @@ func (g *Gate) Withdraw(t *Ticket) bool {
 	return true
 }
 
+// Abandon takes a caller out of the queue who will not call Enter. A slot that the
+// caller had already is lost.
+func (g *Gate) Abandon(t *Ticket) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if t.sent != never {
+		g.window.Answered(g.cfg.Now(), t.sent)
+		t.sent = never
+	}
+	g.drop(t)
+}
+
 // insert puts a caller at a place, unless its slot lies beyond its deadline.
 func (g *Gate) insert(now time.Duration, t *Ticket, place int) error {
 	if t.deadline != never && g.window.After(now, place+1) > t.deadline {
