@@ -78,7 +78,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, out io.
 	if err != nil {
 		return err
 	}
-	screen := &screen{out: out}
+	screen := &screen{out: out, live: terminal(out)}
 	poller, err := nafath.NewPoller(nafath.PollerConfig{Client: client})
 	if err != nil {
 		return err
@@ -180,9 +180,11 @@ func provider(o options, getenv func(string) string) (cfg nafath.Config, phone f
 	return fake.ClientConfig(), phone, fake.Close, nil
 }
 
-// screen shows the code and a live status line.
+// screen shows the code and how it stands: on a terminal by a line that is
+// rewritten as the time passes, elsewhere by one line a change.
 type screen struct {
 	out  io.Writer
+	live bool
 	mu   sync.Mutex
 	stop chan struct{}
 	text string
@@ -200,12 +202,26 @@ func (s *screen) code(code string) {
 	s.line("\n  Open the Nafath app and confirm this number:\n\n  ┌%s┐\n  │     %s     │\n  └%s┘\n", bar, code, bar)
 }
 
-// status sets the text of the live line and starts it if need be.
+// terminal reports whether out is one.
+func terminal(out io.Writer) bool {
+	file, ok := out.(*os.File)
+	if !ok {
+		return false
+	}
+	info, err := file.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}
+
+// status tells how it stands, and starts the live line if need be.
 func (s *screen) status(text string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	changed := text != s.text
 	s.text = text
-	if s.stop != nil {
+	if !s.live && changed {
+		fmt.Fprintf(s.out, "  %s\n", text)
+	}
+	if !s.live || s.stop != nil {
 		return
 	}
 	stop := make(chan struct{})
@@ -232,12 +248,12 @@ func (s *screen) done() {
 	s.mu.Lock()
 	stop := s.stop
 	s.mu.Unlock()
-	if stop == nil {
-		return
+	if stop != nil {
+		close(stop)
+		s.idle.Wait()
+		s.line("")
 	}
-	close(stop)
-	s.idle.Wait()
-	s.line("\n")
+	s.line("")
 }
 
 // mask keeps the first and last letter or digit of each word.

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"strings"
 	"testing"
 	"time"
 
@@ -27,6 +28,8 @@ func TestQuickstart(t *testing.T) {
 			require.NoError(t, run(t.Context(), append(tc.args, "-after", "100ms"), noEnv, &out))
 			assert.Contains(t, out.String(), tc.want)
 			assert.Contains(t, out.String(), "confirm this number")
+			assert.NotContains(t, out.String(), "\r", "a pipe is no terminal")
+			assert.Equal(t, 1, strings.Count(out.String(), "waiting for the person"), "one line a change")
 			assert.NotContains(t, out.String(), "1000000008")
 			assert.NotContains(t, out.String(), "Noura")
 		})
