@@ -5,10 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"net/netip"
 	"strings"
-	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/kyckit/kyckit"
@@ -16,9 +13,7 @@ import (
 	"github.com/kyckit/kyckit/cafsmartauth"
 	"github.com/kyckit/kyckit/faceki"
 	"github.com/kyckit/kyckit/kycjwt"
-	"github.com/kyckit/kyckit/kyctest"
 	"github.com/kyckit/kyckit/nafath"
-	"github.com/kyckit/kyckit/nafath/nafathtest"
 	"github.com/kyckit/kyckit/webhook"
 )
 
@@ -33,23 +28,7 @@ func squeeze(s string) string {
 	return b.String()
 }
 
-// TestReadmeTest is the README's test.
-func TestReadmeTest(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		fake := nafathtest.NewServer(nafathtest.Config{Options: kyctest.Options{InMemory: true}})
-		defer fake.Close()
-		client, err := nafath.New(fake.ClientConfig())
-		if err != nil {
-			t.Fatal(err)
-		}
-		fake.Fail("request", 1, kyctest.Fault{LoseAnswer: true}) // it arrives, the answer does not
-		if _, err := client.Request(t.Context(), "1000000008"); !errors.Is(err, kyckit.ErrOutcomeUnknown) {
-			t.Error(err)
-		}
-	})
-}
-
-var _ = []any{readmeNafath, readmeBegin, readmeRestart, readmeProxy, readmeWebhook, readmeSmartAuth, readmeFaceki, readmeKYCJWT, readmeErrors}
+var _ = []any{readmeNafath, readmeBegin, readmeWebhook, readmeSmartAuth, readmeFaceki, readmeKYCJWT}
 
 func readmeNafath(ctx context.Context, clientID string, clientSecret kyckit.Secret, nationalID string, show func(string)) error {
 	source, err := auth.NewClientCredentials(auth.ClientCredentialsConfig{
@@ -64,6 +43,7 @@ func readmeNafath(ctx context.Context, clientID string, clientSecret kyckit.Secr
 	if err != nil {
 		return err
 	}
+
 	poller, err := nafath.NewPoller(nafath.PollerConfig{Client: client}) // one for the whole tenant
 	if err != nil {
 		return err
@@ -74,12 +54,9 @@ func readmeNafath(ctx context.Context, clientID string, clientSecret kyckit.Secr
 		show(tx.Random) // to this person, and to nobody else
 	})
 	switch {
-	case err == nil:
-		// details are those of nationalID
-	case errors.Is(err, nafath.ErrRejected), errors.Is(err, nafath.ErrExpired):
-		// declined, or nobody answered: offer to try again
-	case errors.Is(err, kyckit.ErrOutcomeUnknown):
-		// the prompt may be on the phone: let it expire before you ask again
+	case err == nil: // details are those of nationalID
+	case errors.Is(err, nafath.ErrRejected), errors.Is(err, nafath.ErrExpired): // offer to try again
+	case errors.Is(err, kyckit.ErrOutcomeUnknown): // the prompt may be on the phone: let it expire before you ask again
 	}
 	_ = details
 	return err
@@ -101,31 +78,6 @@ func readmeBegin(ctx context.Context, poller *nafath.Poller, login, nationalID s
 		}
 	}
 	return nil
-}
-
-func readmeRestart(ctx context.Context, poller *nafath.Poller, key kyckit.Secret, nationalID, session string, store func(string)) error {
-	sealer, err := nafath.NewSealer(key) // 32 random bytes, a kyckit.Secret
-	if err != nil {
-		return err
-	}
-	tx, err := poller.Request(ctx, nationalID)
-	if err != nil {
-		return err
-	}
-	sealed, err := sealer.Seal(tx, session) // opens for this session alone
-	if err != nil {
-		return err
-	}
-	store(sealed) // then show tx.Random
-
-	// Now, or in the next process:
-	tx, err = sealer.Open(sealed, session)
-	if err != nil {
-		return err
-	}
-	details, err := poller.Resume(ctx, tx) // ends as Verify does
-	_ = details
-	return err
 }
 
 func readmeWebhook(poller *nafath.Poller, secret kyckit.Secret) error {
@@ -152,16 +104,6 @@ func readmeWebhook(poller *nafath.Poller, secret kyckit.Secret) error {
 	}
 	server := &http.Server{Handler: handler, TLSConfig: certificate.TLSConfig(nil), ReadTimeout: 10 * time.Second}
 	return server.Close()
-}
-
-func readmeProxy() error {
-	certificate, err := webhook.NewProxyCert(webhook.ProxyCertConfig{
-		Format:      webhook.ProxyNginx, // or Envoy, AWS ALB, RFC 9440, Traefik, HAProxy, Apache, plain base64
-		Trusted:     []netip.Prefix{netip.MustParsePrefix("10.0.0.5/32")},
-		Certificate: webhook.ClientCertConfig{CAFile: "provider-ca.pem", DNSNames: []string{"webhooks.example.sa"}},
-	})
-	_ = certificate
-	return err
 }
 
 func readmeSmartAuth(ctx context.Context, clientID string, clientSecret kyckit.Secret, cpf, policy string, claims webhook.Claims, answer func(auth.Token) string) error {
@@ -210,13 +152,4 @@ func readmeKYCJWT(ctx context.Context, baseURL, username string, password kyckit
 	// Whatever has no method of its own. Ids go into Args, where they cannot change the path.
 	err = client.Do(ctx, kycjwt.Request{Method: http.MethodGet, Path: "/persons/{id}", Args: []string{personID}}, &person)
 	return err
-}
-
-func readmeErrors(err error) {
-	switch {
-	case errors.Is(err, kyckit.ErrOutcomeUnknown): // may have happened: read if you can, do not repeat
-	case errors.Is(err, kyckit.ErrRateLimited): // Error.RetryAfter says how long
-	case errors.Is(err, kyckit.ErrUnauthorized): // wrong credentials
-	case errors.Is(err, kyckit.ErrUnavailable): // nothing happened; later
-	}
 }
