@@ -3,12 +3,14 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"mime"
+	"net"
 	"net/http"
 	"slices"
 	"strings"
@@ -101,6 +103,9 @@ func (d *doctor) checkCalls(ctx context.Context) {
 	case d.provider == "caf":
 		d.say("token", pass, "tokens are minted here, no endpoint is asked")
 		d.checkRead(err)
+	case i < 0 && refusedByTLS(err):
+		d.say("token", fail, "the server refuses this client in TLS: it demands a client certificate, or another one (-cert and -key)")
+		d.say("read", skip, "there is no token")
 	case i < 0:
 		d.lost = true
 		d.say("token", fail, "no answer: "+whyRefused(err))
@@ -268,6 +273,8 @@ func (d *doctor) checkRead(err error) {
 		d.say("read", pass, "it answers, and refuses the made-up id")
 	case known != nil && known.StatusCode != 0:
 		d.say("read", fail, "an unexpected answer: "+whyRefused(err))
+	case refusedByTLS(err):
+		d.say("read", fail, "the server refuses this client in TLS: it demands a client certificate, or another one (-cert and -key)")
 	default:
 		d.lost = true
 		d.say("read", fail, "no answer: "+whyRefused(err))
@@ -282,6 +289,13 @@ func isJSON(answers []answer) bool {
 	}
 	kind, _, _ := mime.ParseMediaType(answers[len(answers)-1].header.Get("Content-Type"))
 	return kind == "application/json" || strings.HasSuffix(kind, "+json")
+}
+
+// refusedByTLS reports whether the server has ended a connection by an alert.
+func refusedByTLS(err error) bool {
+	var alert tls.AlertError
+	var op *net.OpError
+	return errors.As(err, &alert) || errors.As(err, &op) && op.Op == "remote error"
 }
 
 // whyRefused is an error of the SDK, whose text is safe to print.

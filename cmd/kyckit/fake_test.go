@@ -204,6 +204,10 @@ func TestFakeOverMutualTLS(t *testing.T) {
 	r = call(t, "doctor", "nafath", "-base-url", d.URL, "-token-url", d.TokenURL, "-client-id", d.ClientID, "-client-secret", file(t, d.ClientSecret))
 	assert.Equal(t, exitFinding, r.code)
 	assert.Contains(t, r.out, "unknown authority")
+	r = call(t, "doctor", "nafath", "-base-url", d.URL, "-token-url", d.TokenURL, "-client-id", d.ClientID, "-client-secret", file(t, d.ClientSecret),
+		"-ca", "@"+filepath.Join(dir, "ca.pem"))
+	assert.Equal(t, exitFinding, r.code, r.out)
+	assert.Contains(t, r.out, "demands a client certificate")
 	s.stop(terminate)
 }
 
