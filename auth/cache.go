@@ -41,11 +41,15 @@ type CacheConfig struct {
 
 // Tuning is how a [Cache] behaves. The zero value is a good default.
 type Tuning struct {
-	// Early is how long before its expiry a token is replaced at the
-	// earliest, at most a fifth of its lifetime. The moment is drawn from the
-	// first half of that span, or from its first 3 s where that is more, so
-	// that many processes do not ask at once; from less of it where an exchange
-	// takes that long. Zero means 60 s.
+	// Name tells this source from others, in an [Event] and the log. Empty means
+	// none; the providers' clients use the name of their package.
+	Name string
+	// Early is how long before its expiry a token is replaced at the earliest;
+	// more than a fifth of the token's lifetime counts as a fifth. The exchange
+	// begins at a random moment in the first half of that time, but in its first
+	// 3 s if those are more, so that many processes do not ask at once. Where
+	// exchanges are slow it begins so early that it ends before the token does.
+	// Zero means 60 s.
 	Early time.Duration
 	// Timeout limits one exchange for a token, its retries included. It is
 	// independent of any caller's context. Zero means 30 s.
@@ -95,6 +99,7 @@ type Cache struct {
 	tell    func(Token)                          // the source's Invalidate; nil for none
 	early   time.Duration
 	timeout time.Duration
+	name    string
 	logger  *slog.Logger
 	onEvent func(Event)
 	// attempts is defaultAttempts, or what HTTP.Retry says.
@@ -114,14 +119,15 @@ type Cache struct {
 // which is monotonic.
 type entry struct {
 	token  Token
-	header []string // what headerOf returned
-	due    time.Duration
-	dead   time.Duration
+	header []string      // what headerOf returned
+	due    time.Duration // when a refresh should begin
+	dead   time.Duration // when the token expires
 	// lead is how long before dead the last attempt for a new token should
-	// begin.
+	// begin, so that it ends before dead.
 	lead time.Duration
-	// refreshAt is when callers must look closer: a refresh is due, at due or
-	// after a failed one, or the token is dead. It never exceeds dead.
+	// refreshAt is until when callers may take the token without a further look:
+	// until due at first, until the next attempt after a failed refresh, and never
+	// beyond dead.
 	refreshAt atomic.Int64
 	refused   atomic.Pointer[refusal]
 }
@@ -141,6 +147,7 @@ func newCache(cfg CacheConfig, attempts int) (*Cache, error) {
 		fetch:   cfg.Source.Token,
 		early:   cmp.Or(cfg.Tuning.Early, defaultEarly),
 		timeout: cmp.Or(cfg.Tuning.Timeout, defaultTimeout),
+		name:    cfg.Tuning.Name,
 		logger:  cfg.Tuning.Logger,
 		onEvent: cfg.Tuning.OnEvent,
 		pace:    newPace(),
@@ -159,6 +166,9 @@ func (c *Cache) now() time.Duration { return time.Since(c.base) }
 // Token returns the cached token, or waits for a new one until ctx ends. The
 // error is a *kyckit.Error; when ctx ended, of the kind that ctx.Err returns.
 func (c *Cache) Token(ctx context.Context) (Token, error) {
+	if c == nil {
+		return Token{}, failure(kyckit.ErrInvalid, notMade)
+	}
 	if e := c.current.Load(); e != nil && int64(time.Since(c.base)) < e.refreshAt.Load() {
 		return e.token, nil
 	}
@@ -208,6 +218,9 @@ func (c *Cache) lookup(ctx context.Context) (*entry, error) {
 // where the source ignores its context. A cached token serves on until it
 // expires; no new one is fetched.
 func (c *Cache) Close() error {
+	if c == nil {
+		return nil
+	}
 	c.mu.Lock()
 	c.closed = true
 	f := c.flight
@@ -261,6 +274,8 @@ func (c *Cache) newEntry(t Token, took time.Duration) (*entry, error) {
 	c.held.Store(e)
 	return e, nil
 }
+
+const notMade = "the Cache was not made by a constructor"
 
 // gaveUp is the error of a caller whose context ended.
 func gaveUp(cause error) *kyckit.Error {

@@ -15,6 +15,7 @@ import (
 
 // ClientCredentialsConfig configures [NewClientCredentials].
 type ClientCredentialsConfig struct {
+	kyckit.Redacted
 	// TokenURL is the token endpoint, https (http on loopback only), with the
 	// query that belongs to its address, if any. Required.
 	TokenURL string

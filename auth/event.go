@@ -24,6 +24,8 @@ const (
 
 // Event is something that happened in a [Cache]. It never holds a token.
 type Event struct {
+	// Name is the source's, of [Tuning].
+	Name string
 	Kind EventKind
 	// Expiry is the token's; zero when unknown and for EventFailed.
 	Expiry time.Time
@@ -37,6 +39,7 @@ type Event struct {
 
 // emit tells the logger and OnEvent.
 func (c *Cache) emit(ctx context.Context, e Event) {
+	e.Name = c.name
 	if c.logger != nil {
 		guard(func() { c.log(ctx, e) })
 	}
@@ -47,7 +50,10 @@ func (c *Cache) emit(ctx context.Context, e Event) {
 
 func (c *Cache) log(ctx context.Context, e Event) {
 	level := slog.LevelDebug
-	attrs := make([]slog.Attr, 0, 5)
+	attrs := make([]slog.Attr, 0, 6)
+	if e.Name != "" {
+		attrs = append(attrs, slog.String("name", e.Name))
+	}
 	attrs = append(attrs, slog.String("event", string(e.Kind)))
 	if e.Took > 0 {
 		attrs = append(attrs, slog.Duration("took", e.Took))

@@ -18,6 +18,7 @@ import (
 
 // JSONToken is what a provider's answer to a JSON exchange says.
 type JSONToken struct {
+	kyckit.Redacted
 	// Access is the token.
 	Access kyckit.Secret
 	// Type is the token type as it was sent; empty counts as bearer. Any other
@@ -30,6 +31,7 @@ type JSONToken struct {
 
 // JSONExchangeConfig configures [NewJSONExchange].
 type JSONExchangeConfig struct {
+	kyckit.Redacted
 	// Provider names the caller in errors and logs. Empty means "auth".
 	Provider string
 	// URL is the token endpoint, https (http on loopback only). Required.

@@ -46,9 +46,9 @@ func jwtLifetime(access string, h http.Header, local time.Time) time.Duration {
 	return life
 }
 
-// between is the lifetime of a token from a moment to its exp, both cut to the
-// second, so that the worst within the second is assumed. It is 0 when the
-// result is not believable.
+// between is the time from since to exp, in seconds since 1970, or 0 when it
+// cannot be believed. Servers cut both to the full second, so the lifetime may be
+// up to a second less than their difference, and that is what is returned.
 func between(since, exp float64) time.Duration {
 	d := exp - since
 	if !(d > 0 && d <= maxHint.Seconds()) {

@@ -119,3 +119,18 @@ func nothingLeaks(t *testing.T) {
 	require.NotEmpty(t, log.String())
 	leaktest.Silent(t, "the log", log.String(), planted...)
 }
+
+// Every exported type with a secret in it prints nothing, and a new type is
+// found here if it is forgotten.
+func TestNoTypePrintsItsFields(t *testing.T) {
+	leaktest.Types(t, []any{
+		auth.Token{},
+		&auth.Cache{},
+		auth.Minter{},
+		auth.MinterConfig{},
+		auth.JSONToken{},
+		auth.ClientCredentialsConfig{},
+		auth.PasswordLoginConfig{},
+		auth.JSONExchangeConfig{},
+	}, "CacheConfig", "Tuning", "Event")
+}

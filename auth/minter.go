@@ -30,6 +30,7 @@ const (
 
 // MinterConfig configures a [Minter].
 type MinterConfig struct {
+	kyckit.Redacted
 	// Issuer is the iss claim, the client id: 1 to 1,024 bytes of UTF-8.
 	// Required.
 	Issuer string

@@ -15,6 +15,7 @@ import (
 
 // PasswordLoginConfig configures [NewPasswordLogin].
 type PasswordLoginConfig struct {
+	kyckit.Redacted
 	// LoginURL is the login endpoint, https (http on loopback only). A
 	// trailing slash is dropped, because the provider redirects it. Required.
 	LoginURL string

@@ -36,11 +36,11 @@ func (c *Cache) join() (*entry, *flight, error) {
 	if c.flight != nil {
 		return nil, c.flight, nil
 	}
+	if c.fetch == nil {
+		return nil, nil, failure(kyckit.ErrInvalid, notMade)
+	}
 	if c.closed {
 		return nil, nil, failure(kyckit.ErrUnavailable, "the cache is closed")
-	}
-	if c.fetch == nil {
-		return nil, nil, failure(kyckit.ErrInvalid, "the Cache was not made by a constructor")
 	}
 	if err := c.pace.hold(now); err != nil {
 		return nil, nil, err
@@ -61,8 +61,8 @@ func (c *Cache) refresh(e *entry) {
 // start begins a flight; refused is the token that was refused, when that is
 // why. It is called with mu held.
 func (c *Cache) start(refused *entry) *flight {
-	// Detached: the exchange serves all callers and must not end with the one
-	// who happened to begin it.
+	// A context of its own: the exchange serves all callers, so it goes on when
+	// the caller whose call began it has gone.
 	ctx, cancel := context.WithTimeout(context.Background(), c.timeout) //nolint:forbidigo // see above
 	f := &flight{cancel: cancel, done: make(chan struct{}), refused: refused}
 	c.flight = f

@@ -133,6 +133,9 @@ func (c *Cache) hopeless(e *entry, req *http.Request) error {
 // A budget bounds the exchanges that refused tokens cause, those of [NewTransport]
 // included: ten in a row, then one a minute. Beyond it t stays, too.
 func (c *Cache) Invalidate(t Token) {
+	if c == nil {
+		return
+	}
 	c.mu.Lock()
 	e, now := c.current.Load(), c.now()
 	if e == nil || e.token.Access.Reveal() != t.Access.Reveal() {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -33,14 +35,18 @@ import (
 // Invalidate(Token) is told of a refused token within the same budget, and asked
 // again; without that method it is asked again.
 //
-// The token goes to https only, loopback aside: any other request fails before
-// it is sent. A redirect to another host or scheme is followed without it. The
-// caller's request is not changed. Safe for concurrent use if base and src are.
-func NewTransport(base http.RoundTripper, src Source) http.RoundTripper {
+// The token goes to https only, loopback aside, and when hosts are given to those
+// only, such as "api.example.com" or "api.example.com:8443": any other request
+// fails before it is sent. A redirect to another host or scheme is followed
+// without it. The caller's request is not changed. Safe for concurrent use if base and src are.
+func NewTransport(base http.RoundTripper, src Source, hosts ...string) http.RoundTripper {
 	if transport.Missing(base) {
 		base = http.DefaultTransport
 	}
-	t := &bearerTransport{next: base.RoundTrip, own: transport.Innermost(base), refuses: transport.Refusal(base), base: time.Now()}
+	t := &bearerTransport{next: base.RoundTrip, own: transport.Innermost(base), refuses: transport.Refusal(base), base: time.Now()} //nolint:bodyclose // a function, not an answer
+	for _, host := range hosts {
+		t.hosts = append(t.hosts, hostOf(host))
+	}
 	if transport.Missing(src) {
 		src = SourceFunc(func(context.Context) (Token, error) {
 			return Token{}, failure(kyckit.ErrInvalid, "there is no token source")
@@ -64,6 +70,7 @@ type bearerTransport struct {
 	fetch      func(context.Context) (Token, error)
 	cache      *Cache      // the source, when it is one
 	invalidate func(Token) // the source's; nil for none
+	hosts      []string    // the only ones that get a token; none for all
 	last       atomic.Pointer[grant]
 	base       time.Time
 
@@ -88,6 +95,10 @@ func (t *bearerTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 			Provider: provider, Op: opToken, Kind: kyckit.ErrInvalid, Reason: "a token is sent to https only (http only on loopback)",
 		}}
 	}
+	if len(t.hosts) > 0 && !slices.Contains(t.hosts, hostOf(req.URL.Host)) {
+		closeBody(req)
+		return nil, &transport.NotSentError{Err: failure(kyckit.ErrInvalid, "the token is not for this host")}
+	}
 	ctx := req.Context()
 	g, err := t.grant(req)
 	if err != nil {
@@ -99,7 +110,7 @@ func (t *bearerTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 		return resp, err
 	}
 	hasBody := req.Body != nil && req.Body != http.NoBody
-	repeatable := !(t.own && transport.Once(ctx)) && (!hasBody || req.GetBody != nil)
+	repeatable := (!t.own || !transport.Once(ctx)) && (!hasBody || req.GetBody != nil)
 	fresh, ok := t.another(req, g, repeatable)
 	if !ok {
 		if err := ctx.Err(); err != nil {
@@ -127,6 +138,9 @@ func (t *bearerTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	return resp, err
 }
+
+// hostOf is a host as it is compared: without the default port of https.
+func hostOf(host string) string { return strings.TrimSuffix(strings.ToLower(host), ":443") }
 
 // another returns what to repeat a refused request with, and false when the
 // refusal is the answer.

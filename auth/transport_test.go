@@ -396,3 +396,48 @@ func TestTheReasonForNotSendingIsTold(t *testing.T) {
 	require.ErrorIs(t, err, kyckit.ErrUnauthorized)
 	assert.Contains(t, err.Error(), "request not sent: auth: token: unauthorized (code invalid_client)")
 }
+
+func TestBearerGoesToItsHostsOnly(t *testing.T) {
+	var sent []string
+	rt := auth.NewTransport(roundTripper(func(r *http.Request) (*http.Response, error) {
+		sent = append(sent, r.URL.Host)
+		return &http.Response{StatusCode: http.StatusOK, Body: http.NoBody, Request: r}, nil
+	}), auth.Static(kyckit.NewSecret("abc")), "API.example.test", "other.example.test:8443")
+	for url, ok := range map[string]bool{
+		"https://api.example.test/":         true,
+		"https://api.example.test:443/":     true,
+		"https://Api.Example.Test/":         true,
+		"https://api.example.test:8443/":    false,
+		"https://other.example.test:8443/":  true,
+		"https://other.example.test/":       false,
+		"https://api.example.test.evil/":    false,
+		"https://evil/api.example.test":     false,
+		"https://api.example.test@evil/":    false,
+		"http://127.0.0.1/api.example.test": false,
+	} {
+		sent = nil
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
+		require.NoError(t, err)
+		_, err = rt.RoundTrip(req)
+		if ok {
+			require.NoError(t, err, url)
+			require.Len(t, sent, 1, url)
+		} else {
+			require.ErrorIs(t, err, kyckit.ErrInvalid, url)
+			require.Empty(t, sent, url)
+		}
+	}
+}
+
+func TestACacheThatNoConstructorMadeIsRefused(t *testing.T) {
+	for name, c := range map[string]*auth.Cache{"nil": nil, "zero": {}} {
+		_, err := c.Token(t.Context())
+		require.ErrorIs(t, err, kyckit.ErrInvalid, name)
+		c.Invalidate(auth.Token{})
+		require.NoError(t, c.Close(), name)
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://kyc.example.test/", nil)
+		require.NoError(t, err)
+		_, err = auth.NewTransport(nil, c).RoundTrip(req)
+		require.ErrorIs(t, err, kyckit.ErrInvalid, name)
+	}
+}

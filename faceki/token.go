@@ -1,6 +1,7 @@
 package faceki
 
 import (
+	"cmp"
 	"encoding/json"
 	"net/http"
 	"time"
@@ -34,6 +35,8 @@ const (
 func newTokens(cfg Config, base string) (auth.Source, error) {
 	h := cfg.HTTP
 	h.Middleware = nil // it would see the credentials
+	tuning := cfg.Token
+	tuning.Name = cmp.Or(tuning.Name, provider)
 	return auth.NewJSONExchange(auth.JSONExchangeConfig{
 		Provider:               provider,
 		URL:                    base + cfg.Paths.Token,
@@ -45,7 +48,7 @@ func newTokens(cfg Config, base string) (auth.Source, error) {
 		Decode:          decodeToken,
 		DefaultLifetime: tokenLifetime,
 		HTTP:            h,
-		Tuning:          cfg.Token,
+		Tuning:          tuning,
 	})
 }
 

@@ -27,9 +27,13 @@ type Config struct {
 	BaseURL string
 	// Username and Password are the login, sent as they are. What begins with
 	// a byte order mark or ends in a line break or blank is refused: a file or
-	// an editor has changed it. Required.
+	// an editor has changed it. Required, or Auth in their place.
 	Username string
 	Password kyckit.Secret
+	// Auth supplies the bearer token instead of the login, for tokens that are
+	// obtained elsewhere or shared by replicas. Wrap it with auth.NewCache unless
+	// it is cheap.
+	Auth auth.Source
 	// LoginPath is where credentials are exchanged for a token. Empty means
 	// "/auth/jwt/login", as documented. APIPrefix is not put before it.
 	LoginPath string
@@ -42,6 +46,9 @@ type Config struct {
 	// TokenLifetime is assumed for tokens that are no JWT with an expiry. Zero
 	// means unknown: such a token serves until the provider refuses it.
 	TokenLifetime time.Duration
+	// Token tunes the cache of the token; Early is how long before its end the
+	// login is repeated.
+	Token auth.Tuning
 	// EntitlementLists is the form of the entitlement list. The zero value is
 	// the newer one.
 	EntitlementLists EntitlementLists
@@ -87,19 +94,20 @@ func New(cfg Config) (*Client, error) {
 		return nil, transport.ConfigError(provider, "MaxPages", "must not be negative")
 	case cfg.EntitlementLists != EntitlementsByQuery && cfg.EntitlementLists != EntitlementsByPath:
 		return nil, transport.ConfigError(provider, "EntitlementLists", "is not a known form")
+	case cfg.Token.Early < 0:
+		return nil, transport.ConfigError(provider, "Token.Early", "must not be negative")
+	case cfg.Token.Timeout < 0:
+		return nil, transport.ConfigError(provider, "Token.Timeout", "must not be negative")
+	case cfg.Auth != nil && transport.Missing(cfg.Auth):
+		return nil, transport.ConfigError(provider, "Auth", "must not be a nil pointer or function")
+	case cfg.Auth != nil && (cfg.Username != "" || !cfg.Password.IsZero()):
+		return nil, transport.ConfigError(provider, "Auth", "must not be combined with Username and Password")
 	}
-	loginHTTP := cfg.HTTP
-	loginHTTP.Middleware = nil // it would see the password
-	tokens, err := auth.NewPasswordLogin(auth.PasswordLoginConfig{
-		LoginURL:        base + login,
-		Username:        cfg.Username,
-		Password:        cfg.Password,
-		OmitGrantType:   cfg.OmitGrantType,
-		DefaultLifetime: cfg.TokenLifetime,
-		HTTP:            loginHTTP,
-	})
-	if err != nil {
-		return nil, ownError(err)
+	tokens := cfg.Auth
+	if tokens == nil {
+		if tokens, err = newTokens(cfg, base+login); err != nil {
+			return nil, ownError(err)
+		}
 	}
 	c := &Client{prefix: prefix, entitlements: cfg.EntitlementLists, maxPages: cmp.Or(cfg.MaxPages, defaultMaxPages)}
 	c.http, err = transport.New(transport.Config{
@@ -113,6 +121,22 @@ func New(cfg Config) (*Client, error) {
 		return nil, err
 	}
 	return c, nil
+}
+
+// newTokens returns the cache of this client's token.
+func newTokens(cfg Config, login string) (auth.Source, error) {
+	h, tuning := cfg.HTTP, cfg.Token
+	h.Middleware = nil // it would see the password
+	tuning.Name = cmp.Or(tuning.Name, provider)
+	return auth.NewPasswordLogin(auth.PasswordLoginConfig{
+		LoginURL:        login,
+		Username:        cfg.Username,
+		Password:        cfg.Password,
+		OmitGrantType:   cfg.OmitGrantType,
+		DefaultLifetime: cfg.TokenLifetime,
+		HTTP:            h,
+		Tuning:          tuning,
+	})
 }
 
 // configPath accepts a plain path without a trailing slash, because servers of

@@ -117,15 +117,14 @@ func (c *claim) Release(ctx context.Context) error {
 var lateAfter = [...]time.Duration{0, time.Second, 5 * time.Second, 15 * time.Second}
 
 // giveBack releases a claim that nobody has: at once when it was answered late,
-// else as soon as the store answers.
-func (c *claim) giveBack(lost error) {
-	for i, wait := range lateAfter {
-		time.Sleep(wait)
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second) //nolint:forbidigo // belongs to no call
-		err := c.Release(ctx)
-		cancel()
-		if err == nil && (lost == nil || i > 0) {
-			return
-		}
+// else as soon as the store answers. Between its attempts it owns no goroutine.
+func (c *claim) giveBack(lost error) { c.tryGiveBack(lost, 0) }
+
+func (c *claim) tryGiveBack(lost error, attempt int) {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second) //nolint:forbidigo // belongs to no call
+	err := c.Release(ctx)
+	cancel()
+	if next := attempt + 1; next < len(lateAfter) && (err != nil || lost != nil && attempt == 0) {
+		time.AfterFunc(lateAfter[next], func() { c.tryGiveBack(lost, next) })
 	}
 }
