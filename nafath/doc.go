@@ -49,6 +49,14 @@
 // 0.6 KiB, a check about 40 microseconds of CPU beside the call itself at a
 // thousand open ones. The README of the benchmarks has the tables.
 //
+// # In several processes
+//
+// Processes that serve one tenant share its limits through PollerConfig.Budget: each
+// call goes to the process to which it is worth most, and a process whose store does
+// not answer goes on with its static share. PollerConfig.Signals wakes the process that
+// waits when a webhook lands on another. Module redisstore has both. Without them
+// give each process its part of the limits.
+//
 // # In a backend with pages
 //
 // [Poller.Begin] starts a verification that belongs to the Poller and to no HTTP

@@ -26,11 +26,9 @@ redis.call('PEXPIRE', KEYS[1], 10000)
 redis.call('DEL', KEYS[1])
 redis.call('HSET', KEYS[1], 'f', 'v')
 redis.call('HGETALL', KEYS[1])
+redis.call('HEXISTS', KEYS[1], 'f')
 redis.call('PEXPIRE', KEYS[1], 10000)
-redis.call('DEL', KEYS[1])
-redis.call('ZADD', KEYS[1], 1, 'm')
-redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', '+inf')
-redis.call('PEXPIRE', KEYS[1], 10000)
+redis.call('HDEL', KEYS[1], 'f')
 redis.call('DEL', KEYS[1])
 return same and 'OK' or 'NO'`
 

@@ -9,7 +9,10 @@
 //	})
 //	tokens := store.Tokens(login)                                 // one login for all
 //	handler, err := webhook.NewHandler(webhook.HandlerConfig{Claims: store.Claims()}) // each delivery once
-//	poller, err := nafath.NewPoller(nafath.PollerConfig{Signals: store.Signals()})    // wakes the replica that waits
+//	poller, err := nafath.NewPoller(nafath.PollerConfig{
+//		Client: client, Budget: store.Budget(), Replicas: 4, // one budget of calls
+//		Signals: store.Signals(), // wakes the replica that waits
+//	})
 //
 // It is a module of its own, so that the SDK itself does not depend on go-redis.
 // Redis 7 and Valkey work unchanged, alone, as a cluster, or as a Ring.
@@ -25,12 +28,14 @@
 //	prefix:{tenant}:token:lease     who logs in, 5 s; or a refusal, 60 s at most
 //	prefix:{tenant}:token:refusals  how many in a row, 3 minutes
 //	prefix:{tenant}:signals         a channel
+//	prefix:{tenant}:budget          the calls of the last minute and a half, bids, replicas, an hour
+//	prefix:{tenant}:person:…        one a person with an open verification, for as long as that may last
 //
 // # When the store fails
 //
 // No call outlasts its context, whatever the timeouts of the client are. A claim
 // fails, so that the sender tries again; the replica logs in alone; a signal is
-// lost, which costs a polling delay. Each script can run twice without harm, since
+// lost, which costs a polling delay; the poller goes on with its static share. Each script can run twice without harm, since
 // the client repeats one whose answer was lost. [Store.Check] tells at start-up
 // whether the store is reached, whether the rights suffice, and whether its
 // eviction policy loses nothing.
@@ -38,7 +43,7 @@
 // # Errors
 //
 // Errors are *kyckit.Error with Provider "redisstore", Op "claim", "commit",
-// "release", "publish", "token", "check" or "config". Code is the word that Redis begins
+// "release", "publish", "token", "bid", "leave", "hold", "free", "check" or "config". Code is the word that Redis begins
 // an error with, such as OOM or NOPERM; no other text of it is kept.
 //
 //	kyckit.ErrInvalid      a wrong configuration, or an eviction policy that loses keys

@@ -21,6 +21,9 @@ const inProcess = "KYCKIT_BENCH_REPORT"
 var bubbles = map[string]func(*testing.T, io.Writer) error{
 	"nafath/delay": reportDelay,
 	"nafath/cost":  reportCost,
+
+	"nafath/trouble":  reportTrouble,
+	"nafath/replicas": reportReplicas,
 }
 
 // virtual returns a group's report that runs bubbles[name] in a child process.

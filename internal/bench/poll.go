@@ -19,8 +19,18 @@ func polling() ([]group, error) {
 			report: virtual("nafath/delay"),
 		},
 		{
+			name:   "nafath/trouble",
+			title:  "the same beside sick providers: others that fail, one long Retry-After, webhooks before the status",
+			report: virtual("nafath/trouble"),
+		},
+		{
+			name:   "nafath/replicas",
+			title:  "several processes of one tenant, S1 at 10 a minute, 60 checks a minute, people in turn",
+			report: virtual("nafath/replicas"),
+		},
+		{
 			name:   "nafath/cost",
-			title:  "10,000 open verifications at 6,000 checks a minute, provider stubbed",
+			title:  "1,000 open verifications at 6,000 checks a minute, provider stubbed",
 			report: virtual("nafath/cost"),
 		},
 	}, nil

@@ -18,7 +18,7 @@ import (
 )
 
 const (
-	costPending = 10_000
+	costPending = 1000
 	costLimit   = 6000
 	costMinutes = 5
 )

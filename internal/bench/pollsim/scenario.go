@@ -125,9 +125,10 @@ type Result struct {
 	PerMin  float64         // checks a minute
 	Minutes []int           // checks of each minute
 	Limited int             // 429s
-	Lost    int             // approvals that were never noticed
-	Gap     time.Duration   // the longest between two checks of one verification
-	GapRate float64         // the same, over max(6 s, 3 turns of a round robin)
+	Took    time.Duration
+	Lost    int           // approvals that were never noticed
+	Gap     time.Duration // the longest between two checks of one verification
+	GapRate float64       // the same, over max(6 s, 3 turns of a round robin)
 }
 
 // Mean returns the mean delay in seconds.

@@ -28,6 +28,9 @@ type Policy interface {
 	Close() error
 }
 
+// Builder makes a Policy.
+type Builder = func(*nafath.Client, Scenario) (Policy, error)
+
 // world is one run of a scenario.
 type world struct {
 	Scenario
@@ -95,6 +98,7 @@ func Run(ctx context.Context, s Scenario, build func(*nafath.Client, Scenario) (
 	w.result.sort()
 	w.result.Checks = float64(w.checks) / float64(s.People)
 	w.result.PerMin = float64(w.checks) / minutes
+	w.result.Took = time.Since(w.begin)
 	w.result.Limited = w.fake.Limited("status")
 	return w.result, err
 }
