@@ -64,7 +64,7 @@ func (c claims) Claim(ctx context.Context, key string, lease time.Duration) (web
 	v, err := c.store.eval(ctx, claimScript, names, late, taken.owner, millis(lease))
 	if err != nil {
 		if ctx.Err() == nil && !errors.Is(err, errBusy) {
-			go taken.giveBack(err) //nolint:contextcheck,gosec // the caller's is no measure for what was lost
+			go taken.giveBack(err) //nolint:contextcheck // the caller's is no measure for what was lost
 		}
 		return nil, failure("claim", err)
 	}
