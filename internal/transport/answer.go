@@ -64,7 +64,7 @@ func readBody(resp *http.Response, method string, limit int64) ([]byte, error) {
 		return nil, errTooLarge
 	}
 	var data []byte
-	if n > 0 && n <= smallBody {
+	if n > 0 && n <= min(smallBody, limit) {
 		data = make([]byte, n+1) // one more, to see the end
 		m, err := io.ReadFull(resp.Body, data)
 		data = data[:m]
