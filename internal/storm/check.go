@@ -1,6 +1,7 @@
 package storm
 
 import (
+	"encoding/json"
 	"maps"
 	"strings"
 	"time"
@@ -81,14 +82,67 @@ func (w *world) check() {
 		}
 	}
 	for id, n := range handled {
-		if n > 1 {
+		if n > 1 && len(w.plan.stores) == 0 { // a store that lost its keys cannot tell
 			w.breach("", "delivery %s was handled %d times", id, n)
 		}
 	}
+	w.checkCalls()
 	for _, op := range []string{nafathtest.OpRequest, nafathtest.OpStatus, nafathtest.OpDetails} {
 		if n := w.fake.Limited(op); n > 0 && !w.othersUse() {
 			w.breach("", "%d calls of %s were over the limit", n, op)
 		}
+	}
+}
+
+// checkCalls looks at what the provider was asked, where nothing went wrong that
+// would explain more.
+func (w *world) checkCalls() {
+	p := w.plan
+	restarts := len(p.crashes) + len(p.deploys)
+	denied := 0 // faults that cost tokens
+	for _, f := range p.faults {
+		if f.kind == "revoke" || strings.Contains(f.kind, "401") || strings.HasPrefix(f.kind, "token") {
+			denied++
+		}
+	}
+	// A token serves a process for its life; each that is refused costs another.
+	lives := int(time.Since(w.began)/p.token) + 2
+	most := (p.replicas+restarts)*2*lives + 12*denied*p.replicas
+	if n := w.fake.Count(nafathtest.OpToken); n > most {
+		w.breach("", "%d tokens were fetched, where %d suffice", n, most)
+	}
+	if denied > 0 {
+		return
+	}
+	w.checkFloor()
+	if len(p.faults)+restarts > 0 || p.foreign {
+		return
+	}
+	completed := 0
+	for _, a := range w.acts {
+		if a.what == verified {
+			completed++
+		}
+	}
+	if n := w.fake.Count(nafathtest.OpDetails); n > completed {
+		w.breach("", "%d calls for details of %d approved verifications", n, completed)
+	}
+}
+
+// checkFloor looks for two checks of one transaction that came too fast.
+func (w *world) checkFloor() {
+	const floor = 2*time.Second - 10*time.Millisecond
+	last := map[string]time.Time{}
+	for _, r := range w.fake.Requests(nafathtest.OpStatus) {
+		var body struct{ TransID string }
+		if json.Unmarshal(r.Body, &body) != nil || body.TransID == "" {
+			continue
+		}
+		if at, ok := last[body.TransID]; ok && r.Time.Sub(at) < floor {
+			w.breach("", "a transaction was checked again after %s", r.Time.Sub(at))
+			return
+		}
+		last[body.TransID] = r.Time
 	}
 }
 
@@ -102,7 +156,7 @@ func (w *world) othersUse() bool {
 			return true
 		}
 	}
-	return w.plan.foreign || restarted && !w.plan.shared
+	return w.plan.foreign || restarted && !w.sharing
 }
 
 // checkLeaks looks for what must be in no log and no error.

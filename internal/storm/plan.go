@@ -49,6 +49,8 @@ type hooks struct {
 	lost, doubled, late float64
 	forged              int // a second
 	off                 bool
+	// Signed events that are not true, and deliveries that are sent again later.
+	untrue, replayed bool
 }
 
 // The faults of the provider, each a row of provider.fault.
@@ -73,7 +75,7 @@ func newPlan(seed uint64) plan {
 		http2: chance(0.3), foreign: chance(0.1),
 		reject: upTo(0.5), ignore: upTo(0.4), doubleClick: upTo(0.5), comeBack: upTo(0.6), victim: upTo(0.4), stranger: upTo(0.4),
 		think: between(3*time.Second, 40*time.Second),
-		hooks: hooks{lost: upTo(1), doubled: upTo(0.8), late: upTo(0.8), off: chance(0.2)},
+		hooks: hooks{lost: upTo(1), doubled: upTo(0.8), late: upTo(0.8), off: chance(0.2), untrue: chance(0.2), replayed: chance(0.3)},
 	}
 	if chance(0.5) {
 		p.replicas = 2 + r.IntN(5)

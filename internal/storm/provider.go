@@ -3,6 +3,7 @@ package storm
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 	"math/rand/v2"
 	"net/http"
 	"sync"
@@ -29,7 +30,7 @@ func (w *world) newProvider() {
 	w.public = kyctest.NewServer(kyctest.Options{InMemory: true, Discard: true})
 	w.public.Handle("POST /webhook", "webhook", w.receive)
 	cfg := nafathtest.Config{Lifetime: w.plan.lifetime, TokenLifetime: w.plan.token, OnPrompt: w.ring}
-	cfg.InMemory, cfg.HTTP2, cfg.Discard = true, w.plan.http2, true
+	cfg.InMemory, cfg.HTTP2 = true, w.plan.http2
 	if !w.plan.hooks.off {
 		cfg.Webhook = kyctest.Webhook{
 			URL: w.public.URL + "/webhook", Client: w.public.Client(), Signer: w.signer(),
@@ -154,6 +155,29 @@ func (w *world) forge() {
 		answer := sender.Send(w.life, webhooktest.Event{ID: "evt_forged", Body: body})
 		if answer.Status == http.StatusOK {
 			w.breach("", "a forged delivery was accepted")
+		}
+	}
+}
+
+// tell sends events that are signed and untrue: every open transaction is said to
+// be completed.
+func (w *world) tell() {
+	sender := &webhooktest.Sender{URL: w.public.URL + "/webhook", Client: w.public.Client(), Signer: w.signer()}
+	for i := 0; w.sleep(3 * time.Second); i++ {
+		sender.Send(w.life, webhooktest.Event{ID: fmt.Sprintf("evt_untrue_%d", i), Body: nafathtest.Event(w.anyTransaction(i), nafath.StatusCompleted)})
+	}
+}
+
+// replay sends an authentic delivery again and again, some of the times when it is
+// older than any tolerance.
+func (w *world) replay() {
+	old := time.Now()
+	sender := &webhooktest.Sender{URL: w.public.URL + "/webhook", Client: w.public.Client(), Signer: w.signer(), Now: func() time.Time { return old }}
+	event := webhooktest.Event{ID: "evt_replayed", Body: nafathtest.Event("seen-on-the-wire", nafath.StatusCompleted)}
+	for w.sleep(40 * time.Second) {
+		answer := sender.Send(w.life, event)
+		if answer.Status == http.StatusOK && time.Since(old) > 6*time.Minute {
+			w.breach("", "a delivery signed %s ago was accepted", time.Since(old))
 		}
 	}
 }

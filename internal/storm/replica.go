@@ -11,6 +11,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/redis/go-redis/v9"
+
 	"github.com/kyckit/kyckit"
 	"github.com/kyckit/kyckit/auth"
 	"github.com/kyckit/kyckit/nafath"
@@ -27,7 +29,9 @@ type replica struct {
 	kill   context.CancelFunc
 	poller *nafath.Poller
 	hook   http.Handler
+	claims webhook.Claims
 	sealer *nafath.Sealer
+	redis  *redis.Client // nil where nothing is shared
 
 	working sync.WaitGroup
 }
@@ -47,14 +51,17 @@ func (w *world) newReplica(slot int) (*replica, error) {
 	if err != nil {
 		return nil, err
 	}
-	cfg := w.fake.ClientConfig()
-	cfg.Auth, cfg.HTTP = source, settings
-	client, err := nafath.New(cfg)
+	r.claims = w.claims
+	poller := nafath.PollerConfig{Fresh: w.started <= w.plan.replicas}
+	tokens, err := w.share(r, fmt.Sprint(slot), &poller, source)
 	if err != nil {
 		return nil, err
 	}
-	poller := nafath.PollerConfig{Client: client, Fresh: w.started <= w.plan.replicas}
-	w.share(&poller, slot)
+	cfg := w.fake.ClientConfig()
+	cfg.Auth, cfg.HTTP = tokens, settings
+	if poller.Client, err = nafath.New(cfg); err != nil {
+		return nil, err
+	}
 	if r.poller, err = nafath.NewPoller(poller); err != nil {
 		return nil, err
 	}
@@ -65,7 +72,7 @@ func (w *world) newReplica(slot int) (*replica, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.hook, err = webhook.NewHandler(webhook.HandlerConfig{Authenticate: signature, Claims: w.claims, Handle: r.handle, Logger: w.log})
+	r.hook, err = webhook.NewHandler(webhook.HandlerConfig{Authenticate: signature, Claims: r.claims, Handle: r.handle, Logger: w.log})
 	if err != nil {
 		return nil, err
 	}
@@ -207,6 +214,9 @@ func (r *replica) end() {
 	r.kill()
 	_ = r.poller.Close()
 	r.working.Wait()
+	if r.redis != nil {
+		_ = r.redis.Close()
+	}
 }
 
 // link is a process's way to the provider. It breaks when the process dies.

@@ -34,6 +34,8 @@ type world struct {
 	records    *records
 	hookSecret string
 	sealKey    string
+	shared     *shared // nil where nothing is shared
+	sharing    bool    // one budget for all replicas
 
 	mu        sync.Mutex
 	rand      *rand.Rand
@@ -72,6 +74,10 @@ func run(p plan) (*world, error) {
 	w.log = slog.New(w.records)
 	w.life, w.end = context.WithCancel(context.Background())
 	defer w.end()
+	if p.shared {
+		w.shared = newShared()
+		defer w.shared.redis.Close()
+	}
 	w.newProvider()
 	defer w.public.Close()
 	defer w.fake.Close()
@@ -89,11 +95,25 @@ func run(p plan) (*world, error) {
 	for _, c := range append(p.crashes, p.deploys...) {
 		happenings.Go(func() { w.happen(c, w.restart) })
 	}
+	for _, s := range p.stores {
+		happenings.Go(func() {
+			w.happen(s, func(p planned) {
+				w.shared.happen(p, fmt.Sprint(p.target))
+				w.sleep(p.length)
+			})
+		})
+	}
 	if p.foreign {
 		happenings.Go(w.foreigner)
 	}
 	if p.hooks.forged > 0 && !p.hooks.off {
 		happenings.Go(w.forge)
+	}
+	if p.hooks.untrue && !p.hooks.off {
+		happenings.Go(w.tell)
+	}
+	if p.hooks.replayed && !p.hooks.off {
+		happenings.Go(w.replay)
 	}
 	for i, id := range nationalIDs(p.people) {
 		w.people.Go(func() { w.person(i, id) })
@@ -115,6 +135,9 @@ func run(p plan) (*world, error) {
 		}
 	}
 	w.checkLeaks()
+	// What still tries to reach the store gives up within minutes. Whatever is
+	// left then is a leak, which the bubble reports.
+	time.Sleep(10 * time.Minute)
 	return w, nil
 }
 
@@ -200,12 +223,6 @@ func (w *world) any() *replica {
 		return nil
 	}
 	return alive[w.rand.IntN(len(alive))]
-}
-
-// share gives a process its part of the tenant.
-func (w *world) share(cfg *nafath.PollerConfig, _ int) {
-	part := func(limit int) int { return max(1, limit/w.plan.replicas) }
-	cfg.Limits = nafath.Limits{Requests: part(10), StatusChecks: part(60), Details: part(30)}
 }
 
 // sleep waits, and reports false when the world ends meanwhile.

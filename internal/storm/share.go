@@ -1,0 +1,153 @@
+package storm
+
+import (
+	"context"
+	"errors"
+	"net"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/alicebob/miniredis/v2"
+	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/maintnotifications"
+
+	"github.com/kyckit/kyckit"
+	"github.com/kyckit/kyckit/auth"
+	"github.com/kyckit/kyckit/nafath"
+	"github.com/kyckit/kyckit/redisstore"
+)
+
+// shared is the store that the replicas share: the scripts of redisstore in a
+// Redis that lives in virtual time, behind a network that can be cut.
+type shared struct {
+	redis *miniredis.Miniredis
+
+	mu     sync.Mutex
+	paused time.Time            // until when nothing gets through
+	cut    map[string]time.Time // the same for one replica's slot
+	conns  map[*wire]bool
+}
+
+func newShared() *shared {
+	s := &shared{redis: miniredis.NewMiniRedis(), cut: map[string]time.Time{}, conns: map[*wire]bool{}}
+	s.redis.ClockTTL(true)
+	return s
+}
+
+// client is the Redis client of a replica in a slot.
+func (s *shared) client(slot string) *redis.Client {
+	return redis.NewClient(&redis.Options{
+		Addr: "memory", DisableIdentity: true,
+		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
+		Dialer: func(context.Context, string, string) (net.Conn, error) {
+			if s.silent(slot) > 0 {
+				return nil, errors.New("no route to the store")
+			}
+			conn, err := s.redis.Dial()
+			if err != nil {
+				return nil, err
+			}
+			w := &wire{Conn: conn, shared: s, slot: slot}
+			s.mu.Lock()
+			s.conns[w] = true
+			s.mu.Unlock()
+			return w, nil
+		},
+	})
+}
+
+// silent is how long nothing of a slot gets through.
+func (s *shared) silent(slot string) time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return max(time.Until(s.paused), time.Until(s.cut[slot]))
+}
+
+// happen is what a plan does to the store.
+func (s *shared) happen(p planned, slot string) {
+	switch p.kind {
+	case "pause":
+		s.mu.Lock()
+		s.paused = time.Now().Add(p.length)
+		s.mu.Unlock()
+	case "cut-off":
+		s.mu.Lock()
+		s.cut[slot] = time.Now().Add(p.length)
+		s.mu.Unlock()
+	case "flush":
+		s.redis.FlushAll()
+	case "lose-key":
+		if keys := s.redis.Keys(); len(keys) > 0 {
+			s.redis.Del(keys[p.target%len(keys)])
+		}
+	case "restart":
+		s.redis.FlushAll()
+		s.mu.Lock()
+		conns := s.conns
+		s.conns = map[*wire]bool{}
+		s.mu.Unlock()
+		for w := range conns {
+			_ = w.Close()
+		}
+	}
+}
+
+// wire is a connection that may fall silent.
+type wire struct {
+	net.Conn
+
+	shared *shared
+	slot   string
+	mu     sync.Mutex
+	until  time.Time
+}
+
+// SetWriteDeadline implements net.Conn.
+func (w *wire) SetWriteDeadline(t time.Time) error {
+	w.mu.Lock()
+	w.until = t
+	w.mu.Unlock()
+	return w.Conn.SetWriteDeadline(t)
+}
+
+// Write implements net.Conn.
+func (w *wire) Write(b []byte) (int, error) {
+	for {
+		silent := w.shared.silent(w.slot)
+		if silent <= 0 {
+			return w.Conn.Write(b)
+		}
+		w.mu.Lock()
+		until := w.until
+		w.mu.Unlock()
+		if !until.IsZero() && time.Until(until) < silent {
+			time.Sleep(time.Until(until))
+			return 0, os.ErrDeadlineExceeded
+		}
+		time.Sleep(silent)
+	}
+}
+
+// share gives a process its part of the tenant: the whole through the shared
+// store, or a fixed part.
+func (w *world) share(r *replica, slot string, cfg *nafath.PollerConfig, login auth.Source) (auth.Source, error) {
+	part := func(limit int) int { return max(1, limit/w.plan.replicas) }
+	if w.shared == nil {
+		cfg.Limits = nafath.Limits{Requests: part(10), StatusChecks: part(60), Details: part(30)}
+		return login, nil
+	}
+	r.redis = w.shared.client(slot)
+	store, err := redisstore.New(redisstore.Config{Client: r.redis, Tenant: "storm", Key: kyckit.NewSecret(string(key("store")))})
+	if err != nil {
+		return nil, err
+	}
+	r.claims = store.Claims()
+	cfg.Signals = store.Signals()
+	if b, ok := any(store).(interface{ Budget() nafath.Budget }); ok {
+		cfg.Budget, cfg.Replicas, cfg.Fresh, w.sharing = b.Budget(), w.plan.replicas+2, false, true
+	} else {
+		cfg.Limits = nafath.Limits{Requests: part(10), StatusChecks: part(60), Details: part(30)}
+	}
+	return store.Tokens(login), nil
+}
