@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"html/template"
 	"log/slog"
 	"net"
 	"net/http"
@@ -24,7 +25,7 @@ type app struct {
 	store    *store
 	poller   *nafath.Poller
 	lifetime time.Duration // of a verification at the provider, for the countdown
-	appLink  string        // opens the identity app; empty shows no link
+	appLink  template.URL  // opens the identity app; empty shows no link
 	limits   limits
 	owner    string // this process, among those that share the store
 
@@ -32,15 +33,16 @@ type app struct {
 	end     context.CancelFunc
 	working sync.WaitGroup
 
-	mu   sync.Mutex
-	live map[string]*live // by row
+	mu      sync.Mutex
+	live    map[string]*live // by row
+	streams map[string]int   // of events, by session
 }
 
 // limits are how many verifications may start within an hour.
 type limits struct{ person, visitor, address int }
 
 // newApp begins to follow what the store has open. Close it when done.
-func newApp(log *slog.Logger, secret kyckit.Secret, s *store, p *nafath.Poller, lifetime time.Duration, appLink string, l limits) (*app, error) {
+func newApp(log *slog.Logger, secret kyckit.Secret, s *store, p *nafath.Poller, lifetime time.Duration, appLink template.URL, l limits) (*app, error) {
 	k := deriveKeys([]byte(secret.Reveal()))
 	sealer, err := nafath.NewSealer(kyckit.NewSecret(string(k.transaction)))
 	if err != nil {
@@ -49,7 +51,7 @@ func newApp(log *slog.Logger, secret kyckit.Secret, s *store, p *nafath.Poller, 
 	life, end := context.WithCancel(context.Background())
 	a := &app{
 		log: log, keys: k, sealer: sealer, store: s, poller: p, lifetime: lifetime, appLink: appLink, limits: l,
-		owner: rand.Text(), life: life, end: end, live: map[string]*live{},
+		owner: rand.Text(), life: life, end: end, live: map[string]*live{}, streams: map[string]int{},
 	}
 	a.working.Go(a.keepLeases)
 	return a, nil
@@ -90,7 +92,8 @@ func (a *app) handler() http.Handler {
 // secure sets the headers of every answer, and refuses what another site makes a
 // browser send.
 func secure(next http.Handler) http.Handler {
-	return http.NewCrossOriginProtection().Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	next = http.NewCrossOriginProtection().Handler(next)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
 		h.Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "+
 			"img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'")
@@ -99,7 +102,7 @@ func secure(next http.Handler) http.Handler {
 		h.Set("X-Content-Type-Options", "nosniff")
 		r.Body = http.MaxBytesReader(w, r.Body, 16<<10)
 		next.ServeHTTP(w, r)
-	}))
+	})
 }
 
 // address is the visitor's, for limits. Behind a proxy all have the proxy's:

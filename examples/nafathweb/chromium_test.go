@@ -3,10 +3,15 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -205,6 +210,42 @@ func TestChromiumAStrangerAndTwoVisitorsAtOnce(t *testing.T) {
 	defer cancel()
 	do(t, tab, chromedp.Navigate(s.url+"phone"))
 	assert.Equal(t, 2, get(t, tab, chromedp.Evaluate[int](`document.querySelectorAll('[data-testid="request"]').length`)))
+}
+
+// A proxy in front answers for the application while that starts anew. EventSource gives
+// up then; the page must not.
+func TestChromiumAsksAgainAfterARefusal(t *testing.T) {
+	s, ctx := newSite(t), newChromium(t)
+	behind, err := url.Parse(s.url)
+	require.NoError(t, err)
+	forward := httputil.NewSingleHostReverseProxy(behind)
+	var refused atomic.Int32
+	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/events" && refused.Add(1) <= 2 {
+			http.Error(w, "starting", http.StatusServiceUnavailable)
+			return
+		}
+		forward.ServeHTTP(w, r)
+	}))
+	t.Cleanup(proxy.Close)
+	t.Cleanup(proxy.CloseClientConnections)
+	begin(t, ctx, proxy.URL+"/", someone)
+	code(t, ctx)
+	require.Eventually(t, func() bool { return refused.Load() > 2 }, time.Minute, 100*time.Millisecond)
+	press(t, ctx, s.url, "approve")
+	assert.Contains(t, result(t, ctx), english.Outcomes[outcomeVerified])
+}
+
+func TestChromiumLeavesTheQueue(t *testing.T) {
+	s, ctx := newSite(t, "-tenant-requests", "6"), newChromium(t)
+	for _, id := range ids(8)[:7] {
+		newBrowser(t, s).begin(id)
+	}
+	begin(t, ctx, s.url, ids(8)[7])
+	do(t, ctx, chromedp.WaitVisible(byID("leave")))
+	accessible(t, ctx)
+	picture(t, ctx, "queue")
+	do(t, ctx, chromedp.Click(byID("leave")), chromedp.WaitVisible(byID("start")))
 }
 
 func TestChromiumKeyboardAlone(t *testing.T) {

@@ -13,18 +13,16 @@ import (
 )
 
 const (
-	// leaseTime is how long after its last sign of life a process's verifications
-	// are taken over by another; leaseEvery is how often it gives one.
-	leaseTime  = 15 * time.Second
-	leaseEvery = 5 * time.Second
-	// keepRows is how long the outcome can be looked at.
-	keepRows = 24 * time.Hour
+	// askAgain is how long after what could not be read, say the details, it is asked
+	// for again; patience is for how long after the person's time is over.
+	askAgain = 15 * time.Second
+	patience = 10 * time.Minute
 )
 
 // view is the state of a verification as its page shows it.
 type view struct {
 	Stage   nafath.Stage
-	Place   int
+	Place   int       // in the queue; elsewhere where another process knows it
 	Sending time.Time // when the request goes out, while queued
 	Code    string
 	Status  nafath.Status
@@ -33,11 +31,63 @@ type view struct {
 	Shown   string
 }
 
+// elsewhere is the place in the queue of another process.
+const elsewhere = -1
+
 // live is a verification that this process follows. Pages wait for changes.
 type live struct {
 	mu      sync.Mutex
 	view    view
-	changed chan struct{} // closed at the next change
+	changed chan struct{}        // closed at the next change
+	v       *nafath.Verification // nil until it began
+	stop    context.CancelFunc
+	transID string // from the stored transaction on
+}
+
+// note makes room for a row that this process is about to hold.
+func (a *app) note(id string) *live {
+	l := &live{changed: make(chan struct{}), view: view{Stage: nafath.StageQueued}}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.live[id] = l
+	return l
+}
+
+// drop forgets a row, and lets its pages look at the store.
+func (a *app) drop(id string) {
+	a.mu.Lock()
+	l := a.live[id]
+	delete(a.live, id)
+	a.mu.Unlock()
+	if l != nil {
+		v, _ := l.get()
+		l.set(v)
+	}
+}
+
+func (l *live) began() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.v != nil
+}
+
+// cancel takes a creation out of the queue. What was sent goes on.
+func (l *live) cancel() {
+	l.mu.Lock()
+	v := l.v
+	l.mu.Unlock()
+	if v != nil {
+		v.Cancel()
+	}
+}
+
+// end stops the following and returns the transaction that was followed, if there
+// is one.
+func (l *live) end() (transID string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.stop()
+	return l.transID
 }
 
 func (l *live) set(v view) {
@@ -56,46 +106,75 @@ func (l *live) get() (view, <-chan struct{}) {
 }
 
 // follow stores each state of a verification, then shows it, in this order. It
-// returns when the verification is done, or when the process ends.
-func (a *app) follow(r row, v *nafath.Verification) {
-	l := &live{changed: make(chan struct{})}
-	l.view = view{Stage: nafath.StageQueued}
+// ends when the verification is done, when another process has the row, or when
+// this process ends.
+func (a *app) follow(r row, l *live, v *nafath.Verification) {
+	ctx, stop := context.WithCancel(a.life)
+	l.mu.Lock()
+	l.v, l.stop = v, stop
 	if r.State == stateOpen {
 		l.view.Stage = nafath.StageOpen
 	}
-	a.mu.Lock()
-	a.live[r.ID] = l
-	a.mu.Unlock()
+	l.mu.Unlock()
 	a.working.Go(func() {
-		for u := range v.Updates(a.life) {
-			if r.State == stateBegun && u.Transaction.TransID != "" {
-				sealed, err := a.sealer.Seal(u.Transaction, r.ID)
-				if err != nil {
-					a.log.Error("a transaction cannot be sealed", slog.Any("err", err))
-					continue
+		defer a.drop(r.ID)
+		defer stop()
+		for v != nil {
+			v = a.serve(ctx, &r, l, v)
+		}
+	})
+}
+
+// serve follows one handle, and returns the next one where what could not be read is
+// asked for again.
+func (a *app) serve(ctx context.Context, r *row, l *live, v *nafath.Verification) *nafath.Verification {
+	for u := range v.Updates(ctx) {
+		if u.Transaction.TransID != "" && !a.open(ctx, r, l, u.Transaction) {
+			return nil // nobody sees the code
+		}
+		switch u.Stage {
+		case nafath.StageQueued:
+			l.set(view{Stage: u.Stage, Place: u.Place, Sending: time.Now().Add(u.ETA)})
+		case nafath.StageOpen:
+			l.set(view{Stage: u.Stage, Code: u.Transaction.Random, Status: u.Status, Ends: u.Transaction.CreatedAt.Add(a.lifetime)})
+		case nafath.StageDone:
+			end := view{Stage: u.Stage, Outcome: outcomeOf(u.Err), Shown: masked(u.Details)}
+			if !final(u.Err) && r.State == stateOpen {
+				if next := a.again(ctx, u.Transaction); next != nil || ctx.Err() != nil {
+					return next
 				}
-				a.insist("storing a transaction", func(ctx context.Context) error { return a.store.opened(ctx, r.ID, sealed) })
-				r.State = stateOpen
+				end.Outcome = outcomeFailed
 			}
-			switch u.Stage {
-			case nafath.StageQueued:
-				l.set(view{Stage: u.Stage, Place: u.Place, Sending: time.Now().Add(u.ETA)})
-			case nafath.StageOpen:
-				l.set(view{Stage: u.Stage, Code: u.Transaction.Random, Status: u.Status, Ends: u.Transaction.CreatedAt.Add(a.lifetime)})
-			case nafath.StageDone:
-				if !final(u.Err) && r.State == stateOpen {
-					a.later(r, u.Transaction)
-					break
-				}
-				end := view{Stage: u.Stage, Outcome: outcomeOf(u.Err), Shown: masked(u.Details)}
-				a.insist("storing an outcome", func(ctx context.Context) error { return a.store.done(ctx, r.ID, end.Outcome, end.Shown) })
+			if a.insist(ctx, "storing an outcome", func(ctx context.Context) (bool, error) {
+				return a.store.done(ctx, r.ID, a.owner, end.Outcome, end.Shown)
+			}) {
 				l.set(end)
 			}
+			return nil
 		}
-		a.mu.Lock()
-		delete(a.live, r.ID)
-		a.mu.Unlock()
-	})
+	}
+	return nil
+}
+
+// open stores the transaction, and reports whether its code may be shown.
+func (a *app) open(ctx context.Context, r *row, l *live, tx nafath.Transaction) bool {
+	if r.State == stateBegun {
+		sealed, err := a.sealer.Seal(tx, r.ID)
+		if err != nil {
+			a.log.Error("a transaction cannot be sealed", slog.Any("err", err))
+			return false
+		}
+		if !a.insist(ctx, "storing a transaction", func(ctx context.Context) (bool, error) {
+			return a.store.opened(ctx, r.ID, a.owner, sealed)
+		}) {
+			return false
+		}
+		r.State = stateOpen
+	}
+	l.mu.Lock()
+	l.transID = tx.TransID
+	l.mu.Unlock()
+	return true
 }
 
 // final reports whether nothing more can come of a verification that has a
@@ -109,39 +188,43 @@ func final(err error) bool {
 	return err == nil
 }
 
-// later asks again for what could not be read. After the end of this process the
-// next one does.
-func (a *app) later(r row, tx nafath.Transaction) {
+// again asks again, after a while, for what could not be read. It returns nil when
+// that has gone on for too long, or ctx ends: then the next process does.
+func (a *app) again(ctx context.Context, tx nafath.Transaction) *nafath.Verification {
 	select {
-	case <-time.After(leaseTime):
-	case <-a.life.Done():
-		return
+	case <-time.After(askAgain):
+	case <-ctx.Done():
+		return nil
+	}
+	if time.Since(tx.CreatedAt) > a.lifetime+patience {
+		return nil
 	}
 	v, err := a.poller.Continue(tx)
-	switch {
-	case err == nil:
-		a.follow(r, v)
-	case !errors.Is(err, nafath.ErrClosed): // too old by now
+	if err != nil && !errors.Is(err, nafath.ErrClosed) {
 		a.log.Error("a verification cannot be continued", slog.Any("err", err))
-		a.insist("storing an outcome", func(ctx context.Context) error { return a.store.done(ctx, r.ID, outcomeExpired, "") })
 	}
+	if errors.Is(err, nafath.ErrClosed) {
+		<-ctx.Done() // this process is about to end
+	}
+	return v
 }
 
-// insist repeats what the database refused, until it works or the process ends:
-// nothing is shown before it is stored.
-func (a *app) insist(what string, do func(context.Context) error) {
+// insist repeats what the database refused, until it works or ctx ends, and reports
+// whether it changed the row: nothing is shown before it is stored, or after
+// another process took the row over.
+func (a *app) insist(ctx context.Context, what string, do func(context.Context) (held bool, err error)) bool {
 	for wait := 100 * time.Millisecond; ; wait = min(2*wait, 5*time.Second) {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(a.life), 5*time.Second)
-		err := do(ctx)
+		once, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTime)
+		held, err := do(once)
 		cancel()
 		if err == nil {
-			return
+			return held
 		}
 		a.log.Error(what+" failed", slog.String("err", typeOf(err)))
 		select {
 		case <-time.After(wait):
-		case <-a.life.Done():
-			return
+		case <-ctx.Done():
+			return false
 		}
 	}
 }
@@ -159,7 +242,7 @@ func outcomeOf(err error) outcome {
 		return outcomeExpired
 	case errors.Is(err, kyckit.ErrOutcomeUnknown):
 		return outcomeUnknown
-	case errors.Is(err, nafath.ErrClosed), errors.Is(err, kyckit.ErrRateLimited), errors.Is(err, kyckit.ErrConflict):
+	case errors.Is(err, context.Canceled), errors.Is(err, nafath.ErrClosed), errors.Is(err, kyckit.ErrRateLimited), errors.Is(err, kyckit.ErrConflict):
 		return outcomeUnsent
 	default:
 		return outcomeFailed
@@ -182,62 +265,4 @@ func masked(d *nafath.Details) string {
 		b.WriteString("••••••" + id[len(id)-4:])
 	}
 	return b.String()
-}
-
-// keepLeases tells the other processes that this one is alive, and takes over
-// what dead ones followed: their own after a restart, too.
-func (a *app) keepLeases() {
-	for {
-		ctx, cancel := context.WithTimeout(a.life, leaseEvery)
-		now := time.Now()
-		if err := a.store.renew(ctx, a.owner, now.Add(leaseTime)); err != nil {
-			a.log.Error("renewing leases failed", slog.String("err", typeOf(err)))
-		}
-		a.adopt(ctx, now)
-		_ = a.store.forget(ctx, now.Add(-keepRows))
-		cancel()
-		select {
-		case <-time.After(leaseEvery):
-		case <-a.life.Done():
-			return
-		}
-	}
-}
-
-func (a *app) adopt(ctx context.Context, now time.Time) {
-	rows, err := a.store.adopt(ctx, a.owner, now, now.Add(leaseTime))
-	if err != nil {
-		a.log.Error("adopting failed", slog.String("err", typeOf(err)))
-		return
-	}
-	for _, r := range rows {
-		a.mu.Lock()
-		mine := a.live[r.ID] != nil // our own lease ran out while the database was away
-		a.mu.Unlock()
-		if mine {
-			continue
-		}
-		if err := a.resume(ctx, r); err != nil {
-			a.log.Error("a stored verification cannot be continued", slog.Any("err", err))
-		}
-	}
-}
-
-// resume goes on with a row of a process that died.
-func (a *app) resume(ctx context.Context, r row) error {
-	if r.State == stateBegun {
-		return a.store.done(ctx, r.ID, outcomeUnknown, "")
-	}
-	tx, err := a.sealer.Open(r.Sealed, r.ID)
-	if err == nil {
-		var v *nafath.Verification
-		if v, err = a.poller.Continue(tx); err == nil {
-			a.follow(r, v)
-			return nil
-		}
-	}
-	if errors.Is(err, nafath.ErrClosed) {
-		return nil // this process is about to end as well
-	}
-	return errors.Join(err, a.store.done(ctx, r.ID, outcomeExpired, ""))
 }

@@ -16,12 +16,15 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"html/template"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 	"time"
 
@@ -45,7 +48,7 @@ func main() {
 type options struct {
 	addr, opsAddr, db, key                    string
 	lifetime, drain                           time.Duration
-	appLink                                   string
+	appLink                                   template.URL
 	baseURL, tokenURL, clientID, clientSecret string
 	webhookAddr, webhookCert, webhookKey      string
 	webhookCA, webhookName, webhookSecret     string
@@ -63,7 +66,10 @@ func parse(args []string, out io.Writer) (options, error) {
 	f.StringVar(&o.key, "key", "", "32 random bytes or more, as env:NAME or @file, which every process of the application shares; required with -db")
 	f.DurationVar(&o.lifetime, "lifetime", 3*time.Minute, "how long a person has to answer")
 	f.DurationVar(&o.drain, "drain", 8*time.Second, "how long open verifications may go on after SIGTERM; what is open then is continued by the next process")
-	f.StringVar(&o.appLink, "app-link", "", "opens the identity app from the page; empty shows no link")
+	f.Func("app-link", "opens the identity app from the page; empty shows no link", func(s string) (err error) {
+		o.appLink, err = appLink(s)
+		return err
+	})
 	f.IntVar(&o.limits.person, "person-limit", 3, "verifications an hour and person")
 	f.IntVar(&o.limits.visitor, "visitor-limit", 10, "verifications an hour and browser")
 	f.IntVar(&o.limits.address, "address-limit", 200, "verifications an hour and address")
@@ -90,6 +96,15 @@ func parse(args []string, out io.Writer) (options, error) {
 		return o, errors.New("-db needs -key: what one process sealed the next must be able to open")
 	}
 	return o, nil
+}
+
+// appLink takes a link into an app, whose scheme may be the app's own.
+func appLink(s string) (template.URL, error) {
+	u, err := url.Parse(s)
+	if s != "" && (err != nil || u.Scheme == "" || slices.Contains([]string{"javascript", "data", "vbscript", "blob", "file"}, u.Scheme)) {
+		return "", errors.New("must be an absolute link into an app")
+	}
+	return template.URL(s), nil // whoever runs the program wrote it
 }
 
 // run serves until ctx ends, and then ends without losing anybody.
@@ -214,8 +229,11 @@ func serve(ctx context.Context, a *app, servers []running, drain time.Duration) 
 }
 
 func pageServer(h http.Handler) *http.Server {
-	// No WriteTimeout: events are long. Each of them has a deadline of its own.
-	return &http.Server{Handler: h, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 32 << 10}
+	// Events take longer than WriteTimeout: each of them sets a deadline of its own.
+	return &http.Server{
+		Handler: h, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: 30 * time.Second,
+		IdleTimeout: time.Minute, MaxHeaderBytes: 32 << 10,
+	}
 }
 
 func listen(ctx context.Context, addr string) (net.Listener, error) {

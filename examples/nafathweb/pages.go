@@ -5,7 +5,6 @@ import (
 	"embed"
 	"errors"
 	"html/template"
-	"io/fs"
 	"log/slog"
 	"net/http"
 	"strconv"
@@ -18,13 +17,13 @@ import (
 //go:embed web
 var files embed.FS
 
-// assets serves the style and the script.
+// assets serves the style and the script, and no template.
 func assets() http.Handler {
-	static, err := fs.Sub(files, "web")
-	if err != nil {
-		return http.NotFoundHandler()
+	mux := http.NewServeMux()
+	for _, name := range []string{"live.js", "style.css"} {
+		mux.HandleFunc("GET /static/"+name, func(w http.ResponseWriter, r *http.Request) { http.ServeFileFS(w, r, files, "web/"+name) })
 	}
-	return http.StripPrefix("/static/", http.FileServerFS(static))
+	return mux
 }
 
 func parsePages() *template.Template {
@@ -39,7 +38,7 @@ type page struct {
 	Path    string
 	Problem string // a text
 	State   state
-	AppLink string
+	AppLink template.URL
 }
 
 // state is a view in words. It is what a page shows and what each event holds,
@@ -54,17 +53,20 @@ type state struct {
 	Result string       `json:"result"`
 	Person string       `json:"person"` // masked
 	Good   bool         `json:"good"`
+	Leave  bool         `json:"leave"` // nothing was sent: the queue can be left
 }
 
 func (l *language) state(v view, now time.Time) state {
 	s := state{Stage: v.Stage}
 	switch v.Stage {
 	case nafath.StageQueued:
-		s.Status = l.Soon
+		s.Status, s.Leave = l.Soon, v.Place != 0
+		if s.Leave {
+			s.Status = l.InQueue
+		}
 		if v.Place > 0 {
 			eta := max(0, int(v.Sending.Sub(now).Round(time.Second)/time.Second))
 			s.Queue = strings.NewReplacer("{place}", strconv.Itoa(v.Place), "{eta}", strconv.Itoa(eta)).Replace(l.Queue)
-			s.Status = l.InQueue
 		}
 	case nafath.StageOpen:
 		s.Code, s.Status = v.Code, l.Waiting
@@ -87,6 +89,9 @@ func (l *language) state(v view, now time.Time) state {
 // follows it, a channel that is closed at its next change.
 func (a *app) current(r *http.Request, s session) (view, <-chan struct{}, error) {
 	row, err := a.store.bySession(r.Context(), s.id)
+	if err == nil && row.Began != "" {
+		err = a.store.seen(r.Context(), row.ID)
+	}
 	if err != nil {
 		return view{}, nil, err
 	}
@@ -98,7 +103,7 @@ func (a *app) current(r *http.Request, s session) (view, <-chan struct{}, error)
 		return v, changed, nil
 	}
 	// It is over, or another process follows it.
-	v := view{Stage: nafath.StageQueued, Outcome: row.Outcome, Shown: row.Shown}
+	v := view{Stage: nafath.StageQueued, Place: elsewhere, Outcome: row.Outcome, Shown: row.Shown}
 	switch row.State {
 	case stateDone:
 		v.Stage = nafath.StageDone
@@ -113,12 +118,11 @@ func (a *app) current(r *http.Request, s session) (view, <-chan struct{}, error)
 }
 
 func (a *app) startPage(w http.ResponseWriter, r *http.Request) {
-	now := time.Now()
-	if s, _, ok := a.keys.readSession(r, now); !ok {
-		a.keys.newSession(w, nil, now)
+	if s, ok := a.session(w, r); !ok {
+		_, cookie := a.keys.newSession(nil, time.Now())
+		http.SetCookie(w, cookie)
 	} else if v, _, err := a.current(r, s); err == nil && v.Stage != nafath.StageDone {
-		// Whoever comes back in the middle finds what they began.
-		http.Redirect(w, r, "/verification?lang="+languageOf(r).Code, http.StatusSeeOther)
+		a.toVerification(w, r) // whoever comes back in the middle finds what they began
 		return
 	}
 	a.show(w, http.StatusOK, "start.html", page{language: languageOf(r), Path: "/"})
@@ -126,7 +130,7 @@ func (a *app) startPage(w http.ResponseWriter, r *http.Request) {
 
 func (a *app) verificationPage(w http.ResponseWriter, r *http.Request) {
 	l := languageOf(r)
-	s, _, ok := a.keys.readSession(r, time.Now())
+	s, ok := a.session(w, r)
 	if !ok {
 		http.Redirect(w, r, "/?lang="+l.Code, http.StatusSeeOther)
 		return
@@ -144,24 +148,42 @@ func (a *app) verificationPage(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// refuse shows the start page again and says why nothing was sent.
+// session returns the browser's session, for another while.
+func (a *app) session(w http.ResponseWriter, r *http.Request) (session, bool) {
+	now := time.Now()
+	s, raw, ok := a.keys.readSession(r, now)
+	if ok {
+		a.keys.prolong(w, raw, now)
+	}
+	return s, ok
+}
+
+// refuse shows the start page again and says why nothing was sent, and when to try
+// again.
 func (a *app) refuse(w http.ResponseWriter, r *http.Request, status int, why string, after time.Duration) {
 	now := time.Now()
 	if _, _, ok := a.keys.readSession(r, now); !ok {
-		a.keys.newSession(w, nil, now)
-	}
-	if after > 0 {
-		w.Header().Set("Retry-After", strconv.Itoa(int(after/time.Second)+1))
+		_, cookie := a.keys.newSession(nil, now)
+		http.SetCookie(w, cookie)
 	}
 	l := languageOf(r)
-	a.show(w, status, "start.html", page{language: l, Path: "/", Problem: l.Errors[why]})
+	problem := l.Errors[why]
+	if after > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(int(after/time.Second)+1))
+		problem += " " + l.after(after)
+	}
+	a.show(w, status, "start.html", page{language: l, Path: "/", Problem: problem})
 }
 
+// fail says that the page cannot be shown now, and lets the browser ask again. It
+// says nothing about what was sent: a verification may be open.
 func (a *app) fail(w http.ResponseWriter, r *http.Request, doing string, err error) {
 	if r.Context().Err() == nil {
 		a.log.Error(doing+" failed", slog.String("err", typeOf(err)))
 	}
-	a.refuse(w, r, http.StatusInternalServerError, "internal", 0)
+	w.Header().Set("Retry-After", "5")
+	l := languageOf(r)
+	a.show(w, http.StatusServiceUnavailable, "trouble.html", page{language: l, Path: "/verification", Problem: l.Trouble})
 }
 
 func (a *app) show(w http.ResponseWriter, status int, name string, p page) {

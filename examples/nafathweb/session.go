@@ -15,7 +15,9 @@ const (
 	// Secure cookie from loopback over plain http too.
 	cookieName = "__Host-nafathweb"
 	sessionAge = time.Hour
-	randomLen  = 16
+	// prolongAfter is how old a cookie may get before it is written anew.
+	prolongAfter = 10 * time.Minute
+	randomLen    = 16
 )
 
 // session is what a browser's cookie says, signed by us: the visitor, who stays
@@ -60,26 +62,42 @@ func (k keys) readSession(r *http.Request, now time.Time) (s session, raw []byte
 		return session{}, nil, false
 	}
 	body, mac := raw[:2*randomLen+8], raw[2*randomLen+8:]
-	issued := time.Unix(int64(binary.BigEndian.Uint64(body[2*randomLen:])), 0)
-	if !hmac.Equal(mac, k.sign(body)) || now.Sub(issued) > sessionAge || issued.After(now.Add(time.Minute)) {
+	if !hmac.Equal(mac, k.sign(body)) || now.Sub(issued(body)) > sessionAge || issued(body).After(now.Add(time.Minute)) {
 		return session{}, nil, false
 	}
 	return k.session(body), body, true
 }
 
-// newSession gives the browser a new session and keeps its visitor, if it has one.
-func (k keys) newSession(w http.ResponseWriter, old []byte, now time.Time) session {
+// newSession makes a session for a browser's visitor, or for a new one, and the
+// cookie that opens it.
+func (k keys) newSession(old []byte, now time.Time) (session, *http.Cookie) {
 	body := make([]byte, 2*randomLen+8)
 	_, _ = rand.Read(body[:2*randomLen]) // never fails
 	if len(old) >= randomLen {
 		copy(body[:randomLen], old[:randomLen])
 	}
-	binary.BigEndian.PutUint64(body[2*randomLen:], uint64(now.Unix()))
-	http.SetCookie(w, &http.Cookie{
+	return k.session(body), k.cookieOf(body, now)
+}
+
+// prolong gives a browser that comes back its session for another while: a place in
+// the queue may take longer than sessionAge to come up.
+func (k keys) prolong(w http.ResponseWriter, body []byte, now time.Time) {
+	if now.Sub(issued(body)) > prolongAfter {
+		http.SetCookie(w, k.cookieOf(body, now))
+	}
+}
+
+// cookieOf signs a session from now on.
+func (k keys) cookieOf(body []byte, now time.Time) *http.Cookie {
+	body = binary.BigEndian.AppendUint64(append([]byte(nil), body[:2*randomLen]...), uint64(now.Unix()))
+	return &http.Cookie{
 		Name: cookieName, Value: base64.RawURLEncoding.EncodeToString(append(body, k.sign(body)...)),
 		Path: "/", HttpOnly: true, Secure: true, SameSite: http.SameSiteLaxMode, MaxAge: int(sessionAge / time.Second),
-	})
-	return k.session(body)
+	}
+}
+
+func issued(body []byte) time.Time {
+	return time.Unix(int64(binary.BigEndian.Uint64(body[2*randomLen:])), 0)
 }
 
 func (k keys) session(body []byte) session {

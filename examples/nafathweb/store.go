@@ -40,6 +40,7 @@ type row struct {
 	Outcome outcome
 	Shown   string // the masked result of a verified person
 	Owner   string // the process that follows it
+	Began   string // digest of the session that sent the form, until its new one is used
 	Created time.Time
 }
 
@@ -55,15 +56,19 @@ CREATE TABLE IF NOT EXISTS verifications (
 	outcome     TEXT NOT NULL,
 	shown       TEXT NOT NULL,
 	owner       TEXT NOT NULL,
+	began       TEXT NOT NULL,
 	lease_until BIGINT NOT NULL,
 	created     BIGINT NOT NULL
 );
 CREATE UNIQUE INDEX IF NOT EXISTS one_open_per_person ON verifications (person) WHERE state <> 'done';
 CREATE INDEX IF NOT EXISTS by_session ON verifications (session);
-CREATE INDEX IF NOT EXISTS by_created ON verifications (created);
+CREATE INDEX IF NOT EXISTS by_person ON verifications (person, created);
+CREATE INDEX IF NOT EXISTS by_visitor ON verifications (visitor, created);
+CREATE INDEX IF NOT EXISTS by_address ON verifications (address, created);
+CREATE INDEX IF NOT EXISTS by_state ON verifications (state, created);
 `
 
-const columns = `id, session, visitor, person, address, state, sealed, outcome, shown, owner, created`
+const columns = `id, session, visitor, person, address, state, sealed, outcome, shown, owner, began, created`
 
 var (
 	errPersonOpen = errors.New("this person has an open verification")
@@ -92,32 +97,44 @@ func openStore(ctx context.Context, where string) (*store, error) {
 		db.SetMaxOpenConns(1) // one writer; and an in-memory database is its connection
 		db.SetConnMaxIdleTime(0)
 		db.SetConnMaxLifetime(0)
+	} else {
+		db.SetMaxOpenConns(20) // a flood waits here, and other users of the server do not feel it
+		db.SetConnMaxIdleTime(time.Minute)
 	}
+	for try := 1; ; try++ { // PostgreSQL refuses one of two processes that create a table at once
+		if err = prepare(ctx, db); err == nil {
+			return &store{db}, nil
+		}
+		if try == 5 || ctx.Err() != nil {
+			_ = db.Close()
+			return nil, fmt.Errorf("preparing the database failed: %T", err)
+		}
+		time.Sleep(200 * time.Millisecond)
+	}
+}
+
+func prepare(ctx context.Context, db *sql.DB) error {
 	for _, statement := range strings.Split(schema, ";") {
 		if strings.TrimSpace(statement) == "" {
 			continue
 		}
 		if _, err := db.ExecContext(ctx, statement); err != nil {
-			_ = db.Close()
-			return nil, fmt.Errorf("preparing the database failed: %T", err)
+			return err
 		}
 	}
-	return &store{db}, nil
+	return nil
 }
 
 // insert adds a row in stateBegun. At most one row a person is not done, across
 // all processes; a second is errPersonOpen.
 func (s *store) insert(ctx context.Context, r row, lease time.Time) error {
-	result, err := s.db.ExecContext(ctx, `INSERT INTO verifications (`+columns+`, lease_until)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) ON CONFLICT DO NOTHING`,
-		r.ID, r.Session, r.Visitor, r.Person, r.Address, stateBegun, "", "", "", r.Owner, r.Created.UnixMilli(), lease.UnixMilli())
-	if err != nil {
-		return err
+	inserted, err := s.change(ctx, `INSERT INTO verifications (`+columns+`, lease_until)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) ON CONFLICT DO NOTHING`,
+		r.ID, r.Session, r.Visitor, r.Person, r.Address, stateBegun, "", "", "", r.Owner, r.Began, r.Created.UnixMilli(), lease.UnixMilli())
+	if err == nil && !inserted {
+		err = errPersonOpen
 	}
-	if n, err := result.RowsAffected(); err != nil || n == 1 {
-		return err
-	}
-	return errPersonOpen
+	return err
 }
 
 // remove deletes a row of which nothing was sent.
@@ -126,18 +143,49 @@ func (s *store) remove(ctx context.Context, id string) error {
 	return err
 }
 
-// opened stores the sealed transaction. Only then may its code be shown.
-func (s *store) opened(ctx context.Context, id, sealed string) error {
-	_, err := s.db.ExecContext(ctx, `UPDATE verifications SET state = $1, sealed = $2 WHERE id = $3 AND state <> $4`,
-		stateOpen, sealed, id, stateDone)
+// opened stores the sealed transaction, if owner still holds the row. Only then
+// may its code be shown.
+func (s *store) opened(ctx context.Context, id, owner, sealed string) (held bool, err error) {
+	return s.change(ctx, `UPDATE verifications SET state = $1, sealed = $2 WHERE id = $3 AND owner = $4 AND state <> $5`,
+		stateOpen, sealed, id, owner, stateDone)
+}
+
+// done stores the outcome and forgets the transaction, if owner still holds the
+// row. What is done stays as it is.
+func (s *store) done(ctx context.Context, id, owner string, o outcome, shown string) (held bool, err error) {
+	return s.change(ctx, `UPDATE verifications SET state = $1, sealed = '', outcome = $2, shown = $3 WHERE id = $4 AND owner = $5 AND state <> $1`,
+		stateDone, string(o), shown, id, owner)
+}
+
+// sameClick gives r's session the verification that the same form began a moment
+// ago, and reports whether there is one: a second click on the button. Once
+// its page was looked at, no other session gets it.
+func (s *store) sameClick(ctx context.Context, r row) (bool, error) {
+	return s.change(ctx, `UPDATE verifications SET session = $1 WHERE person = $2 AND began = $3 AND state <> $4`,
+		r.Session, r.Person, r.Began, stateDone)
+}
+
+// seen says that the session's page was looked at.
+func (s *store) seen(ctx context.Context, id string) error {
+	_, err := s.change(ctx, `UPDATE verifications SET began = '' WHERE id = $1`, id)
 	return err
 }
 
-// done stores the outcome and forgets the transaction. What is done stays as it is.
-func (s *store) done(ctx context.Context, id string, o outcome, shown string) error {
-	_, err := s.db.ExecContext(ctx, `UPDATE verifications SET state = $1, sealed = '', outcome = $2, shown = $3 WHERE id = $4 AND state <> $5`,
-		stateDone, string(o), shown, id, stateDone)
+// leave takes the row from its session: nobody sees it any more, and the process
+// that holds it takes it out of the queue.
+func (s *store) leave(ctx context.Context, session string) error {
+	_, err := s.change(ctx, `UPDATE verifications SET session = '', began = '' WHERE session = $1`, session)
 	return err
+}
+
+// change reports whether a statement changed a row.
+func (s *store) change(ctx context.Context, statement string, args ...any) (bool, error) {
+	result, err := s.db.ExecContext(ctx, statement, args...)
+	if err != nil {
+		return false, err
+	}
+	n, err := result.RowsAffected()
+	return n > 0, err
 }
 
 // bySession returns the session's verification, or errNoRow.
@@ -152,30 +200,28 @@ func (s *store) bySession(ctx context.Context, session string) (row, error) {
 	return rows[0], nil
 }
 
-// started counts what began since then, for one person, one visitor and one address.
-func (s *store) started(ctx context.Context, r row, since time.Time) (person, visitor, address int, err error) {
-	for _, f := range []struct {
-		column, value string
-		count         *int
-	}{{"person", r.Person, &person}, {"visitor", r.Visitor, &visitor}, {"address", r.Address, &address}} {
-		if err == nil {
-			err = s.db.QueryRowContext(ctx, `SELECT COUNT(*) FROM verifications WHERE `+f.column+` = $1 AND created > $2`,
-				f.value, since.UnixMilli()).Scan(f.count)
-		}
+// newest returns when the nth newest verification since then began that has a
+// value in a column, or zero if there are fewer.
+func (s *store) newest(ctx context.Context, n int, column, value string, since time.Time) (time.Time, error) {
+	var created int64
+	err := s.db.QueryRowContext(ctx, `SELECT created FROM verifications WHERE `+column+` = $1 AND created > $2 ORDER BY created DESC LIMIT 1 OFFSET $3`,
+		value, since.UnixMilli(), n-1).Scan(&created)
+	if errors.Is(err, sql.ErrNoRows) {
+		return time.Time{}, nil
 	}
-	return person, visitor, address, err
+	return time.UnixMilli(created), err
 }
 
-// renew keeps the rows that owner follows from being adopted.
-func (s *store) renew(ctx context.Context, owner string, lease time.Time) error {
-	_, err := s.db.ExecContext(ctx, `UPDATE verifications SET lease_until = $1 WHERE owner = $2 AND state <> $3`,
+// renew keeps the rows that owner holds from being adopted, and returns them.
+func (s *store) renew(ctx context.Context, owner string, lease time.Time) ([]row, error) {
+	return s.query(ctx, `UPDATE verifications SET lease_until = $1 WHERE owner = $2 AND state <> $3 RETURNING `+columns,
 		lease.UnixMilli(), owner, stateDone)
-	return err
 }
 
 // release lets the next process continue owner's rows at once.
 func (s *store) release(ctx context.Context, owner string) error {
-	return s.renew(ctx, owner, time.UnixMilli(0))
+	_, err := s.renew(ctx, owner, time.UnixMilli(0))
+	return err
 }
 
 // adopt takes over the rows whose owner died: whose lease ran out. Each row goes
@@ -200,7 +246,7 @@ func (s *store) query(ctx context.Context, query string, args ...any) (found []r
 	for rows.Next() {
 		var r row
 		var created int64
-		if err := rows.Scan(&r.ID, &r.Session, &r.Visitor, &r.Person, &r.Address, &r.State, &r.Sealed, &r.Outcome, &r.Shown, &r.Owner, &created); err != nil {
+		if err := rows.Scan(&r.ID, &r.Session, &r.Visitor, &r.Person, &r.Address, &r.State, &r.Sealed, &r.Outcome, &r.Shown, &r.Owner, &r.Began, &created); err != nil {
 			return nil, err
 		}
 		r.Created = time.UnixMilli(created)

@@ -2,7 +2,7 @@
 // what is on the page goes with the page.
 'use strict';
 const at = (id) => document.getElementById(id);
-const source = new EventSource(at('verification').dataset.events);
+let source;
 let ends = Date.now() + 1000 * at('countdown').dataset.left;
 
 const tick = () => {
@@ -11,13 +11,14 @@ const tick = () => {
 };
 setInterval(tick, 1000);
 
-source.onmessage = (event) => {
+const show = (event) => {
   const state = JSON.parse(event.data);
   const done = state.stage === 'done';
   at('status').textContent = state.status;
   at('status').className = done ? (state.good ? 'good' : 'bad') : '';
   at('queue').textContent = state.queue;
   at('queue').hidden = !state.queue;
+  at('leave').hidden = !state.leave;
   at('code').textContent = state.code;
   at('open').hidden = !state.code;
   ends = Date.now() + 1000 * state.left;
@@ -32,3 +33,13 @@ source.onmessage = (event) => {
     at('status').focus();
   }
 };
+
+// A browser asks again by itself after a lost connection, but not after a refusal.
+const listen = () => {
+  source = new EventSource(at('verification').dataset.events);
+  source.onmessage = show;
+  source.onerror = () => {
+    if (source.readyState === EventSource.CLOSED) setTimeout(listen, 5000);
+  };
+};
+listen();
