@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/pem"
 	"os"
 	"regexp"
 	"testing"
@@ -23,4 +24,8 @@ func read(t *testing.T, name string) string {
 	}
 	require.NoError(t, err)
 	return string(b)
+}
+
+func pemText(kind string, der []byte) string {
+	return string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}))
 }

@@ -46,7 +46,8 @@ func main() {
 
 // options are what the command line says.
 type options struct {
-	addr, opsAddr, db, key                    string
+	addr, opsAddr, db, key, redis             string
+	replicas                                  int
 	lifetime, drain                           time.Duration
 	appLink                                   template.URL
 	baseURL, tokenURL, clientID, clientSecret string
@@ -64,6 +65,8 @@ func parse(args []string, out io.Writer) (options, error) {
 	f.StringVar(&o.opsAddr, "ops-addr", "", "where to serve /operator and /metrics; empty serves them beside the pages of the demo, and nowhere with a real provider")
 	f.StringVar(&o.db, "db", "", "postgres://… or a file of SQLite; empty keeps everything in memory")
 	f.StringVar(&o.key, "key", "", "32 random bytes or more, as env:NAME or @file, which every process of the application shares; required with -db")
+	f.StringVar(&o.redis, "redis", "", "redis://… or host:port, which the processes of a real provider's application share; empty shares the database alone")
+	f.IntVar(&o.replicas, "replicas", 1, "how many processes there are at most, those that a deployment replaces included; each has its part of the tenant's limits; required with -redis")
 	f.DurationVar(&o.lifetime, "lifetime", 3*time.Minute, "how long a person has to answer")
 	f.DurationVar(&o.drain, "drain", 8*time.Second, "how long open verifications may go on after SIGTERM; what is open then is continued by the next process")
 	f.Func("app-link", "opens the identity app from the page; empty shows no link", func(s string) (err error) {
@@ -94,6 +97,14 @@ func parse(args []string, out io.Writer) (options, error) {
 	}
 	if o.db != "" && o.key == "" {
 		return o, errors.New("-db needs -key: what one process sealed the next must be able to open")
+	}
+	if o.replicas < 1 {
+		return o, errors.New("-replicas must be 1 or more")
+	}
+	named := map[string]bool{}
+	f.Visit(func(f *flag.Flag) { named[f.Name] = true })
+	if o.redis != "" && (o.db == "" || o.baseURL == "" || !named["replicas"]) {
+		return o, errors.New("-redis needs -db, -base-url and -replicas: it is for several processes of one application")
 	}
 	return o, nil
 }
@@ -129,7 +140,14 @@ func run(ctx context.Context, args []string, out, errs io.Writer) error {
 	if err != nil {
 		return err
 	}
-	p, err := newProvider(o, hooksURL)
+	var common *shared
+	if o.redis != "" {
+		if common, err = openShared(ctx, log, o.redis, deriveKeys([]byte(secret.Reveal()))); err != nil {
+			return err
+		}
+		defer common.close()
+	}
+	p, err := newProvider(o, hooksURL, common)
 	if err != nil {
 		return err
 	}
@@ -140,7 +158,15 @@ func run(ctx context.Context, args []string, out, errs io.Writer) error {
 	}
 	// The provider ends a verification after its lifetime; a little later than
 	// that nothing more can come.
-	poller, err := nafath.NewPoller(nafath.PollerConfig{Client: client, Limits: o.tenant, Timeout: o.lifetime + 30*time.Second, Fresh: p.fake != nil})
+	pacing := nafath.PollerConfig{Client: client, Limits: o.tenant, Timeout: o.lifetime + 30*time.Second, Fresh: p.fake != nil}
+	hooks := webhook.HandlerConfig{}
+	if o.replicas > 1 {
+		pacing.Limits = part(o.tenant, o.replicas)
+	}
+	if common != nil {
+		pacing.Signals, hooks.Claims = common.Signals(), common.Claims()
+	}
+	poller, err := nafath.NewPoller(pacing)
 	if err != nil {
 		return err
 	}
@@ -178,11 +204,12 @@ func run(ctx context.Context, args []string, out, errs io.Writer) error {
 		servers = append(servers, running{at, pageServer(secure(opsMux))})
 	}
 	if hooksAt != nil {
-		hooks, err := p.webhooks(webhook.HandlerConfig{Handle: poller.HandleWebhook})
+		hooks.Handle = poller.HandleWebhook
+		server, err := p.webhooks(hooks)
 		if err != nil {
 			return err
 		}
-		servers = append(servers, running{hooksAt, hooks})
+		servers = append(servers, running{hooksAt, server})
 	}
 	fmt.Fprintf(out, "http://%s/\n", pagesAt.Addr())
 	if p.fake != nil {

@@ -102,6 +102,7 @@ var operatorPage = template.Must(template.New("operator").Parse(`<!doctype html>
 <tr><th scope="row">Finished since the start</th><td>{{.Now.Finished}}</td></tr>
 <tr><th scope="row">Checks since the start</th><td>{{.Now.Checks}}</td></tr>
 <tr><th scope="row">Answers 429 since the start</th><td>{{.Now.RateLimited}}</td></tr>
+<tr><th scope="row">Hints by webhooks since the start</th><td>{{.Now.Hints}}</td></tr>
 <tr><th scope="row">Detection delay</th><td>{{printf "%.1f s" .Now.Delay.Seconds}}</td></tr>
 <tr><th scope="row">Webhooks are reliable</th><td>{{if .Now.Saving}}yes{{else}}not known{{end}}</td></tr>
 </table>

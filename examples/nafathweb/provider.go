@@ -35,7 +35,7 @@ type provider struct {
 
 // newProvider reads the configuration of a real provider, or starts the fake,
 // which then delivers webhooks to webhookURL.
-func newProvider(o options, webhookURL string) (*provider, error) {
+func newProvider(o options, webhookURL string, common *shared) (*provider, error) {
 	if o.baseURL == "" {
 		return newFake(o, webhookURL)
 	}
@@ -51,6 +51,9 @@ func newProvider(o options, webhookURL string) (*provider, error) {
 		return nil, err
 	}
 	p.client = nafath.Config{BaseURL: o.baseURL, Auth: source}
+	if common != nil {
+		p.client.Auth = common.Tokens(source)
+	}
 	if o.webhookAddr == "" {
 		return p, nil
 	}

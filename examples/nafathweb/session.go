@@ -29,7 +29,7 @@ type session struct {
 
 // keys are what is derived from the application's one secret.
 type keys struct {
-	cookie, person, address, transaction []byte
+	cookie, person, address, transaction, shared []byte
 }
 
 // deriveKeys makes one key for each purpose.
@@ -39,7 +39,7 @@ func deriveKeys(secret []byte) keys {
 		mac.Write([]byte("nafathweb " + purpose))
 		return mac.Sum(nil)
 	}
-	return keys{derive("cookie"), derive("person"), derive("address"), derive("transaction")}
+	return keys{derive("cookie"), derive("person"), derive("address"), derive("transaction"), derive("shared")}
 }
 
 // digest names a value without showing it. With a key nobody finds the ten

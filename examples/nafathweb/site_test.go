@@ -63,11 +63,13 @@ type process struct {
 }
 
 // newProcess builds and starts the program against a fake that outlives it.
-func newProcess(t *testing.T, program, db, addr string, fake *nafathtest.Server) *process {
+func newProcess(t *testing.T, program, db, addr string, fake *nafathtest.Server, more ...string) *process {
 	t.Helper()
 	cfg := fake.TokenConfig()
-	cmd := exec.Command(program, "-addr", addr, "-db", db, "-key", "env:NAFATHWEB_KEY", "-drain", "1s",
-		"-base-url", fake.ClientConfig().BaseURL, "-token-url", cfg.TokenURL, "-client-id", cfg.ClientID, "-client-secret", "env:NAFATHWEB_SECRET")
+	cmd := exec.Command(program, append([]string{
+		"-addr", addr, "-db", db, "-key", "env:NAFATHWEB_KEY", "-drain", "1s",
+		"-base-url", fake.ClientConfig().BaseURL, "-token-url", cfg.TokenURL, "-client-id", cfg.ClientID, "-client-secret", "env:NAFATHWEB_SECRET",
+	}, more...)...)
 	cmd.Env = append(os.Environ(), "NAFATHWEB_KEY="+strings.Repeat("test key for tests only ", 2), "NAFATHWEB_SECRET="+cfg.ClientSecret.Reveal())
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
