@@ -66,7 +66,7 @@ func reportTrouble(t *testing.T, out io.Writer) error {
 func reportReplicas(t *testing.T, out io.Writer) error {
 	rows := [][]string{{"processes", "budget", "mean", "p95", "/ one queue", "429s", "scripts a second and process"}}
 	s := pollsim.S1(10)
-	s.People = 1000
+	s.People = 300
 	one, err := simulated(t, s, pollsim.Shipped)
 	if err != nil {
 		return err
