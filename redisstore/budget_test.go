@@ -165,6 +165,10 @@ func (c *cluster) people(n int, pick func(i int) *replica) {
 
 func (c *cluster) person(r *replica, i int, act time.Duration) {
 	tx, err := r.poller.Request(context.Background(), fmt.Sprintf("1%09d", i))
+	if errors.Is(err, nafath.ErrClosed) { // replaced while it waited for its slot
+		r = c.alive(i)
+		tx, err = r.poller.Request(context.Background(), fmt.Sprintf("1%09d", i))
+	}
 	if err != nil {
 		c.miss(r)
 		return
@@ -179,7 +183,11 @@ func (c *cluster) person(r *replica, i int, act time.Duration) {
 		c.mu.Lock()
 		c.delays = append(c.delays, time.Since(tx.CreatedAt.Add(act)))
 		c.mu.Unlock()
-		if _, err := r.poller.Resume(context.Background(), tx); err != nil {
+		_, err := r.poller.Resume(context.Background(), tx)
+		if errors.Is(err, nafath.ErrClosed) {
+			_, err = c.alive(i).poller.Resume(context.Background(), tx)
+		}
+		if err != nil {
 			c.miss(r)
 		}
 	default:
