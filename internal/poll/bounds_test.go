@@ -97,7 +97,7 @@ func TestAChangedLimitKeepsWhatRefusalsTook(t *testing.T) {
 	w := NewWindow(60, true, true, 0)
 	now := 2 * time.Minute
 	w.Take(now)
-	w.Answered(now)
+	w.Answered(now, 0)
 	w.Limited(now, now, 0)
 	require.InDelta(t, 51, w.Rate(now), 0.01)
 	w.SetLimit(now, 120)
@@ -153,7 +153,7 @@ func TestRequestsAMinuteApartDoNotCount(t *testing.T) {
 	w := NewWindow(1, true, false, 0)
 	now := 10 * time.Minute
 	w.Take(now)
-	w.Answered(now)
+	w.Answered(now, 0)
 	assert.Equal(t, now+Minute+margin, w.Next(now))
 	assert.Equal(t, now+Minute+margin, w.Next(now+Minute+margin-1))
 	assert.LessOrEqual(t, w.Next(now+Minute+margin), now+Minute+margin)
@@ -166,7 +166,7 @@ func TestAQuarterOfTheLimitNeedsNoPace(t *testing.T) {
 	for range 41 {
 		now = max(now, w.Next(now))
 		w.Take(now)
-		w.Answered(now)
+		w.Answered(now, 0)
 		at = append(at, now-10*time.Minute)
 	}
 	assert.LessOrEqual(t, at[10], 50*time.Millisecond)
