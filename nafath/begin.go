@@ -114,6 +114,9 @@ func (p *Poller) Request(ctx context.Context, nationalID string) (Transaction, e
 	}
 	s.mu.Lock()
 	e, ticket, err := s.enqueue(ctx, op, "", nationalID)
+	if err == nil {
+		s.link(ctx, e)
+	}
 	s.mu.Unlock()
 	if err != nil {
 		return Transaction{}, err

@@ -78,7 +78,7 @@ func (p *state) dispatch() (wait time.Duration, ok bool) {
 // check makes one status check and files its answer.
 func (p *state) check(e *entry) {
 	sent := p.now()
-	status, err := p.cfg.Client.status(p.life, e.tx, once)
+	status, err := p.cfg.Client.status(p.onBehalf(e), e.tx, once)
 
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -136,7 +136,7 @@ func (p *state) end(e *entry, code string, failure error) {
 	p.sched.Remove(e.item)
 	e.calling = true
 	p.working.Go(func() {
-		d, err := p.personOnce(e.tx)
+		d, err := p.personOnce(e)
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		defer p.kick()

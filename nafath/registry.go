@@ -1,6 +1,7 @@
 package nafath
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"hash/maphash"
@@ -15,6 +16,8 @@ import (
 // compared details. It is guarded by the Poller's mutex.
 type entry struct {
 	tx Transaction // of a creation that is not answered, the NationalID alone
+
+	caller context.Context //nolint:containedctx // who asked or waits, for [Origin]; nil unless traced
 
 	// While it is queued.
 	ticket *poll.Ticket

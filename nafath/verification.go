@@ -90,6 +90,7 @@ func (v *Verification) Wait(ctx context.Context) (*Details, error) {
 	v.p.mu.Lock()
 	over := v.e.overChan()
 	v.p.attend(v.e, 1)
+	v.p.link(ctx, v.e)
 	v.p.mu.Unlock()
 	select {
 	case <-over:

@@ -102,7 +102,7 @@ func (p *state) identify(e *entry) {
 	}
 	p.publish(e) // completed, and the details are on the way
 	p.working.Go(func() {
-		d, err := p.person(e.tx)
+		d, err := p.person(e)
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		p.finish(e, d, err)
@@ -142,22 +142,22 @@ func (p *state) drop(e *entry) {
 // person reads the details of a completed transaction, with patience for
 // failures that may pass, and makes sure that they are those of the person who
 // was asked.
-func (p *state) person(tx Transaction) (*Details, error) {
+func (p *state) person(e *entry) (*Details, error) {
 	pause := poll.NewBackoff(time.Second, 15*time.Second)
 	for try := 1; ; try++ {
-		d, err := p.personOnce(tx)
+		d, err := p.personOnce(e)
 		if err == nil || errors.Is(err, ErrIdentityMismatch) {
 			return d, err
 		}
 		if try == detailTries && errors.Is(err, errNobody) {
-			e := outcome(ErrIdentityMismatch)
-			e.Err = err
-			return nil, e
+			nobody := outcome(ErrIdentityMismatch)
+			nobody.Err = err
+			return nil, nobody
 		}
-		var e *kyckit.Error
+		var failed *kyckit.Error
 		wait := pause.Next()
-		if errors.As(err, &e) {
-			wait = max(wait, e.RetryAfter)
+		if errors.As(err, &failed) {
+			wait = max(wait, failed.RetryAfter)
 		}
 		if try == detailTries || !passing(err) || wait > detailGiveUp {
 			return nil, err
@@ -173,7 +173,7 @@ func (p *state) person(tx Transaction) (*Details, error) {
 }
 
 // personOnce reads the details in a slot of the tenant's limit and compares them.
-func (p *state) personOnce(tx Transaction) (*Details, error) {
+func (p *state) personOnce(e *entry) (*Details, error) {
 	ticket, err := p.details.Join(p.life, "")
 	p.replicas.kick()
 	if err != nil {
@@ -181,14 +181,14 @@ func (p *state) personOnce(tx Transaction) (*Details, error) {
 	}
 	var d *Details
 	err = paced(p.life, p.details, ticket, "details", func() (err error) {
-		d, err = p.cfg.Client.details(p.life, tx.TransID, once)
+		d, err = p.cfg.Client.details(p.onBehalf(e), e.tx.TransID, once)
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
 	id, ok := p.cfg.Client.ids.normalise(d.IDNumber)
-	if !ok || id != tx.NationalID {
+	if !ok || id != e.tx.NationalID {
 		return nil, outcome(ErrIdentityMismatch)
 	}
 	return d, nil

@@ -41,6 +41,7 @@ func (p *Poller) Wait(ctx context.Context, tx Transaction) (Status, error) {
 	}
 	done := e.doneChan()
 	s.attend(e, 1)
+	s.link(ctx, e)
 	s.mu.Unlock()
 	select {
 	case <-done:

@@ -224,3 +224,6 @@ func (c *Client) tryError(st *state, err error) *kyckit.Error {
 	}
 	return e
 }
+
+// Traced reports whether hooks are told of the calls.
+func (c *Client) Traced() bool { return c != nil && c.hooks != nil }
