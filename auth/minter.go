@@ -10,6 +10,7 @@ import (
 	"hash"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 	"unicode/utf8"
 
@@ -94,6 +95,14 @@ func (m *Minter) MintUnbound(ttl time.Duration) (Token, error) {
 	return m.mint("", false, ttl)
 }
 
+// Minted returns how many tokens were minted so far, for a metric.
+func (m *Minter) Minted() uint64 {
+	if m == nil || m.signer == nil {
+		return 0
+	}
+	return m.signer.minted.Load()
+}
+
 func (m *Minter) mint(personID string, bound bool, ttl time.Duration) (Token, error) {
 	switch {
 	case m.signer == nil:
@@ -106,6 +115,7 @@ func (m *Minter) mint(personID string, bound bool, ttl time.Duration) (Token, er
 		return Token{}, transport.InputError(provider, opMint, "personId must be 1 to 64 of the characters A-Z a-z 0-9 . - _")
 	}
 	exp := time.Now().Add(ttl).Unix()
+	m.signer.minted.Add(1)
 	return Token{Access: kyckit.NewSecret(m.signer.sign(personID, exp)), Type: bearer, Expiry: time.Unix(exp, 0)}, nil
 }
 
@@ -131,6 +141,7 @@ type signer struct {
 	prefix string // encoded header, dot, encoded beginning of the claims
 	rest   string // the one or two bytes of the beginning that do not fill a base64 group
 	states sync.Pool
+	minted atomic.Uint64
 }
 
 // state is what one token is built in.

@@ -55,3 +55,11 @@ func mintError(err error) error {
 	}
 	return &kyckit.Error{Provider: provider, Op: opMint, Kind: kyckit.ErrInvalid, Reason: "ttl must be from one second to MaxTTL"}
 }
+
+// Minted returns how many tokens were minted for apps so far, for a metric.
+func (c *Client) Minted() uint64 {
+	if c == nil {
+		return 0
+	}
+	return c.minter.Minted()
+}

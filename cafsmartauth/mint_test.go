@@ -29,8 +29,10 @@ func claimsOf(t *testing.T, token string) (header, payload string) {
 
 func TestMint(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		token, err := newClient(t).Mint("000.111.222-85", 90*time.Second)
+		c := newClient(t)
+		token, err := c.Mint("000.111.222-85", 90*time.Second)
 		require.NoError(t, err)
+		assert.EqualValues(t, 1, c.Minted())
 		header, payload := claimsOf(t, token.Access.Reveal())
 		assert.Equal(t, plainHeader, header)
 		assert.JSONEq(t, `{"iss":"client-0001","exp":946684890,"personId":"00011122285"}`, payload)

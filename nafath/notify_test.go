@@ -111,7 +111,7 @@ func TestHintsForUnknownIdsCostNothing(t *testing.T) {
 func TestStatsForADashboard(t *testing.T) {
 	inTenant(t, nafathtest.Config{}, nil, func(t *testing.T, tt tenant) {
 		s := tt.poller.Stats()
-		assert.Equal(t, nafath.Stats{Rate: 60, RequestRate: 10}, s)
+		assert.Equal(t, nafath.Stats{Rate: 60, RequestRate: 10, Limits: nafath.Limits{Requests: 10, StatusChecks: 60, Details: 30}}, s)
 		_, err := tt.poller.Verify(t.Context(), citizen, func(tx nafath.Transaction) {
 			time.AfterFunc(9*time.Second, func() { assert.NoError(t, tt.Approve(tx.TransID, tx.Random)) })
 		})

@@ -9,13 +9,29 @@ import "context"
 // nil where none is known, as after Begin. It is for its values: it may have
 // ended long ago. False means that the context is not of such a call.
 func Origin(ctx context.Context) (caller context.Context, ok bool) {
-	o, ok := ctx.Value(originKey{}).(origin)
-	return o.caller, ok
+	o, ok := ctx.Value(originKey{}).(*origin)
+	if !ok {
+		return nil, false
+	}
+	return o.caller, true
 }
 
 type originKey struct{}
 
-type origin struct{ caller context.Context } //nolint:containedctx // kept for its values
+// origin is the context of a call of the Poller.
+type origin struct {
+	context.Context //nolint:containedctx // the Poller's
+
+	caller context.Context //nolint:containedctx // kept for its values
+}
+
+// Value returns the origin itself for its key.
+func (o *origin) Value(key any) any {
+	if key == (originKey{}) {
+		return o
+	}
+	return o.Context.Value(key)
+}
 
 // link remembers who asked for a verification or waits for it, the first of them.
 // Without a Trace nobody asks, and no caller's context is kept. The caller of
@@ -33,5 +49,5 @@ func (p *state) onBehalf(e *entry) context.Context {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return context.WithValue(p.life, originKey{}, origin{e.caller})
+	return &origin{p.life, e.caller}
 }

@@ -56,6 +56,7 @@ type state struct {
 
 	mu       sync.Mutex
 	stopped  bool
+	limits   Limits // in force
 	draining bool
 	looping  bool
 	busy     int // verifications that have not ended, in whatever stage
@@ -101,6 +102,7 @@ func NewPoller(cfg PollerConfig) (*Poller, error) {
 		requests.Unused()
 		details.Unused()
 	}
+	s.limits = cfg.Limits
 	s.requests = poll.NewGate(requests, poll.GateConfig{Now: s.now, MaxQueue: cfg.queueFor(cfg.Limits.Requests), Moved: s.moved})
 	s.details = poll.NewGate(details, poll.GateConfig{Now: s.now})
 	s.sched = poll.NewScheduler[*entry](poll.Config{

@@ -9,6 +9,7 @@ type Stats struct {
 	Queued   int    // creations waiting for a slot
 	Details  int    // details calls waiting for a slot
 	Checks   uint64 // checks sent so far
+	Hinted   uint64 // those of Checks that a hint brought about
 	Finished uint64 // verifications that left the Poller so far
 	Hints    uint64 // hints for open verifications so far
 	Strays   uint64 // hints for transactions that are not known here so far
@@ -23,6 +24,8 @@ type Stats struct {
 	// LongestQueued how long the next creation's caller has waited.
 	Oldest, LongestQueued time.Duration
 
+	// Limits are the tenant's, as NewPoller or SetLimits was given them.
+	Limits Limits
 	// Rate is how many checks a minute are permitted now: the limit, less
 	// after a 429, and a third while webhooks are reliable.
 	Rate float64
@@ -33,6 +36,11 @@ type Stats struct {
 	// RateLimited counts the 429s of all operations so far. Zero is normal: more
 	// means that somebody else uses the tenant's limits.
 	RateLimited uint64
+	// Shared says that the tenant's budget is shared with other replicas, Replicas
+	// how many of them are known, this one included, and Fallback that the
+	// Poller is on its static share, because the shared store does not answer.
+	Shared, Fallback bool
+	Replicas         int
 	// Delay estimates how long ago people had answered when their answer was
 	// noticed: the mean of the first 32, then a moving average; zero before the
 	// first.
@@ -57,6 +65,8 @@ func (p *Poller) Stats() Stats {
 		Queued:      queued,
 		Details:     details,
 		Checks:      s.Checks,
+		Hinted:      s.HintChecks,
+		Limits:      st.limits,
 		Finished:    st.finished,
 		Hints:       s.Hints,
 		Strays:      st.strays,

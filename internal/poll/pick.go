@@ -114,6 +114,7 @@ func (s *Scheduler[T]) choose(now time.Duration) (it *Item[T], wake time.Duratio
 	case hint != nil:
 		s.hints.spend(now)
 		hint.hintedAt, hint.fromHint = now, true
+		s.hintChecks++
 		return hint, 0
 	case l.last != nil && (!s.wasLast || l.best == nil || spare > now):
 		s.wasLast = true

@@ -107,9 +107,10 @@ type Scheduler[T any] struct {
 	shortest, usual time.Duration // trip to the server and back
 	trips           int           // how many these were learned from, up to tripsFrom
 
-	checks  uint64
-	delay   float64 // moving average of the delay of noticing an end, seconds
-	noticed int
+	checks     uint64
+	hintChecks uint64
+	delay      float64 // moving average of the delay of noticing an end, seconds
+	noticed    int
 }
 
 // NewScheduler returns a Scheduler without items. The first check is one step
@@ -331,6 +332,7 @@ type Stats struct {
 	Checks      uint64
 	RateLimited uint64
 	Hints       uint64        // hints for known items
+	HintChecks  uint64        // those of Checks that answered a hint
 	Saving      bool          // hints are reliable, so fewer checks are spent
 	Delay       time.Duration // estimated delay from an end to noticing it
 }
@@ -348,6 +350,7 @@ func (s *Scheduler[T]) Stats(now time.Duration) Stats {
 		Checks:      s.checks,
 		RateLimited: s.window.RateLimited(),
 		Hints:       s.hints.received,
+		HintChecks:  s.hintChecks,
 		Saving:      saving,
 		Delay:       time.Duration(s.delay * float64(time.Second)),
 	}
