@@ -181,7 +181,7 @@ func (p *Poller) Drain(ctx context.Context) error {
 		}
 		s.mu.Unlock()
 	}
-	return errors.Join(left, p.Close())
+	return errors.Join(left, p.Close()) //nolint:contextcheck // what is open is served on no caller's context
 }
 
 // settled tells Drain when nothing is left.

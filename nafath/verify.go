@@ -68,7 +68,7 @@ func (p *Poller) Verify(ctx context.Context, nationalID string, show func(Transa
 // whose answer serves for a minute. After ErrClosed or the end of ctx nothing is
 // lost: resume the transaction again.
 func (p *Poller) Resume(ctx context.Context, tx Transaction) (*Details, error) {
-	v, err := p.proceed("resume", tx)
+	v, err := p.proceed("resume", tx) //nolint:contextcheck // the details serve every caller
 	if err != nil {
 		return nil, err
 	}
