@@ -56,7 +56,6 @@ type state struct {
 
 	mu       sync.Mutex
 	stopped  bool
-	limits   Limits // in force
 	draining bool
 	looping  bool
 	busy     int // verifications that have not ended, in whatever stage
@@ -102,7 +101,6 @@ func NewPoller(cfg PollerConfig) (*Poller, error) {
 		requests.Unused()
 		details.Unused()
 	}
-	s.limits = cfg.Limits
 	s.requests = poll.NewGate(requests, poll.GateConfig{Now: s.now, MaxQueue: cfg.queueFor(cfg.Limits.Requests), Moved: s.moved})
 	s.details = poll.NewGate(details, poll.GateConfig{Now: s.now})
 	s.sched = poll.NewScheduler[*entry](poll.Config{

@@ -36,11 +36,6 @@ type Stats struct {
 	// RateLimited counts the 429s of all operations so far. Zero is normal: more
 	// means that somebody else uses the tenant's limits.
 	RateLimited uint64
-	// Shared says that the tenant's budget is shared with other replicas, Replicas
-	// how many of them are known, this one included, and Fallback that the
-	// Poller is on its static share, because the shared store does not answer.
-	Shared, Fallback bool
-	Replicas         int
 	// Delay estimates how long ago people had answered when their answer was
 	// noticed: the mean of the first 32, then a moving average; zero before the
 	// first.
