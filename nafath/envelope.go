@@ -116,7 +116,7 @@ func decodeEnvelope(resp *transport.Response, out any) (env envelope, err error)
 // refused reports that the envelope of a 2xx refuses the token.
 func refused(body []byte) bool {
 	var env envelope
-	if json.Unmarshal(body, &env) != nil {
+	if !bytes.Contains(body, []byte("401")) || json.Unmarshal(body, &env) != nil { // decoding costs more than looking
 		return false
 	}
 	code, ok := env.status()
