@@ -1,7 +1,6 @@
 package transport
 
 import (
-	"io"
 	"net/http"
 )
 
@@ -21,14 +20,7 @@ func Refusal(rt http.RoundTripper) func(*http.Response) bool {
 		if resp.StatusCode < 200 || resp.StatusCode > 299 {
 			return resp.StatusCode == http.StatusUnauthorized
 		}
-		seeker, ok := resp.Body.(io.Seeker) // the innermost layer has read it to its end
-		if !ok {
-			return false
-		}
-		body, err := io.ReadAll(io.LimitReader(resp.Body, maxRefusal+1))
-		if _, lost := seeker.Seek(0, io.SeekStart); lost != nil || err != nil || len(body) > maxRefusal {
-			return false
-		}
-		return refused(body)
+		body, ok := resp.Body.(*buffered) // the innermost layer has read it to its end
+		return ok && len(body.data) <= maxRefusal && refused(body.data)
 	}
 }
