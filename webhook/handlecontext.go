@@ -7,9 +7,10 @@ import (
 )
 
 // handleContext is a context with a timeout that starts its timer only when
-// somebody waits for it. Most Handle functions are done long before, and a
-// timer would cost more than verifying their delivery did. Its parent has
-// values and never ends.
+// somebody waits for the end. Most Handle functions are done long before, and
+// with context.WithTimeout a small delivery would cost 3 allocations and about
+// 0.6 µs more, which is more than to verify it. The parent of a handleContext
+// has values and never ends.
 type handleContext struct {
 	context.Context
 	deadline time.Time
