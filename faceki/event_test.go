@@ -84,6 +84,15 @@ func TestParseEventVariants(t *testing.T) {
 	}
 }
 
+// TestEventKeysCompareExactlyInside: a key of the record that differs by case is
+// another key, which reaches no field.
+func TestEventKeysCompareExactlyInside(t *testing.T) {
+	e, err := faceki.ParseEvent([]byte(`{"requestId":"r","status":"X","kycData":{"requestId":"r","decision":"DECLINED","Decision":"ACCEPTED","RequestId":"s"}}`))
+	require.NoError(t, err)
+	require.Equal(t, "r", e.Record.RequestID)
+	require.Equal(t, faceki.Decision("DECLINED"), e.Record.Decision)
+}
+
 const secretPath = "4fJt0aVb2kqLw9ZrXc7N"
 
 // handlerOf serves deliveries behind a secret path.

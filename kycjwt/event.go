@@ -145,15 +145,19 @@ func ParseEvent(body []byte) (Event, error) {
 	if !bytes.Equal(in.Details, []byte("null")) {
 		e.Details = in.Details
 	}
+	var err error
 	switch e.Type {
 	case EventQuestionnaireRequired:
-		e.QuestionnaireRequired = details[QuestionnaireRequired](e.Details)
+		e.QuestionnaireRequired, err = details[QuestionnaireRequired](e.Details)
 	case EventIDVRequired:
-		e.IDVRequired = details[IDVRequired](e.Details)
+		e.IDVRequired, err = details[IDVRequired](e.Details)
 	case EventIDVCompleted, EventIDVFailed, EventIDVError:
-		e.IDVResult = details[IDVResult](e.Details)
+		e.IDVResult, err = details[IDVResult](e.Details)
 	case EventEntitlementCompleted:
-		e.EntitlementResult = details[EntitlementResult](e.Details)
+		e.EntitlementResult, err = details[EntitlementResult](e.Details)
+	}
+	if err != nil {
+		return Event{}, err
 	}
 	return e, nil
 }
@@ -165,13 +169,17 @@ func malformed(reason string) error {
 }
 
 // details reads the details of a known type; nil when they have another shape.
-func details[T any](raw json.RawMessage) *T {
+// Keys that two readers could confuse are an error as in the event itself.
+func details[T any](raw json.RawMessage) (*T, error) {
 	if len(raw) == 0 || raw[0] != '{' {
-		return nil
+		return nil, nil
 	}
 	out := new(T)
-	if json.Unmarshal(raw, out) != nil {
-		return nil
+	if webhook.DecodeStrict(raw, out) == nil {
+		return out, nil
 	}
-	return out
+	if json.Unmarshal(raw, new(T)) == nil {
+		return nil, malformed("the details have keys that differ only by case")
+	}
+	return nil, nil
 }

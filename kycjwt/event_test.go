@@ -208,6 +208,9 @@ func TestParseEventIsStrictAboutWhatMakesAnEvent(t *testing.T) {
 		`{"notification_id":"n","notification_id":"m","notification_type":"failedIDV"}`,
 		`{"notification_id":"n","notification_type":"failedIDV","Notification_Type":"completedIDV"}`,
 		`{"notification_id":"n","notification_type":"failedIDV",}`,
+		`{"notification_id":"n","notification_type":"failedIDV","details":{"status":"x","Status":"y"}}`,
+		`{"notification_id":"n","notification_type":"failedIDV","details":{"messages":[{"description":"x","Description":"y"}]}}`,
+		`{"notification_id":"n","notification_type":"requirementsIDV","details":{"workflow_id":"x","WORKFLOW_ID":"y"}}`,
 		"{\"notification_id\":\"n\xff\",\"notification_type\":\"failedIDV\"}",
 	} {
 		_, err := kycjwt.ParseEvent([]byte(body))

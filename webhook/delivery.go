@@ -12,6 +12,8 @@ import (
 	"net/http"
 	"net/url"
 	"time"
+
+	"github.com/kyckit/kyckit/internal/strictjson"
 )
 
 // Delivery is one incoming webhook call. The handler builds it; authenticators
@@ -59,17 +61,18 @@ type Delivery struct {
 	// order, for the log.
 	Layers []Layer
 
-	checked   []byte     // the body that has passed checkStrict
+	checked   []byte     // the body that has passed DecodeStrict
 	via       string     // which layer of each Any has accepted it
 	secret    int        // which secret of the last authenticator fitted, from 1
 	concealed *concealed // nil once it is done
 }
 
 // Decode decodes the body as DecodeStrict does. A body that the handler has
-// checked already is not checked again: it is recognised by its place in memory,
-// so a body that Handle has put in its place is checked.
+// checked already is not checked again, unless v has structs inside: it is
+// recognised by its place in memory, so a body that Handle has put in its place
+// is checked.
 func (d *Delivery) Decode(v any) error {
-	if n := len(d.Body); n > 0 && n == len(d.checked) && &d.Body[0] == &d.checked[0] {
+	if n := len(d.Body); n > 0 && n == len(d.checked) && &d.Body[0] == &d.checked[0] && !strictjson.Nested(v) {
 		return decodeChecked(d.Body, v)
 	}
 	return DecodeStrict(d.Body, v)

@@ -180,7 +180,7 @@ func (h *handler) serve(r *http.Request, d *Delivery, j *job) (Outcome, error) {
 	}
 	d.removeConcealed()
 	if !h.AnyBody {
-		if err := checkStrict(d.Body); err != nil {
+		if err := DecodeStrict(d.Body, nil); err != nil {
 			return Malformed, readBefore(err, short)
 		}
 		d.checked = d.Body

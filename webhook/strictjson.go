@@ -12,9 +12,11 @@ import (
 // same bytes see two different things, and what encoding/json lets pass:
 //
 //   - two equal keys in one object, escapes undone;
-//   - in the outermost object, or in the objects of an outermost list, two keys
-//     that differ only by case, since encoding/json could bind them to the same
-//     field; deeper inside they are two keys, as in a free-form map;
+//   - two keys that differ only by case where encoding/json could bind them to
+//     the same field: in the outermost object, in the objects of an outermost
+//     list, and in each deeper one that is decoded into a struct. In a map, an any
+//     or a json.RawMessage deeper inside they are two keys; a json.RawMessage that
+//     is decoded later wants DecodeStrict once more;
 //   - invalid UTF-8, and escapes of lone surrogates;
 //   - anything but white space after the value;
 //   - more than 64 levels of nesting.
@@ -23,8 +25,8 @@ import (
 // [ErrMalformed] and [kyckit.ErrInvalid] and holds nothing of the body. On an
 // error v may be partly filled, as with json.Unmarshal.
 func DecodeStrict(body []byte, v any) error {
-	if err := checkStrict(body); err != nil {
-		return err
+	if reason := strictjson.Check(body, v); reason != "" {
+		return malformed(reason)
 	}
 	if v == nil {
 		return nil
@@ -32,7 +34,7 @@ func DecodeStrict(body []byte, v any) error {
 	return decodeChecked(body, v)
 }
 
-// decodeChecked decodes a body that checkStrict has passed.
+// decodeChecked decodes a body that is strict JSON.
 func decodeChecked(body []byte, v any) error {
 	// The decoder's own error can quote values of the body, so it stops here.
 	if json.Unmarshal(body, v) != nil {
@@ -43,12 +45,4 @@ func decodeChecked(body []byte, v any) error {
 
 func malformed(reason string) error {
 	return newError("decode", kyckit.ErrInvalid, ErrMalformed, reason)
-}
-
-// checkStrict reports whether body is one strict JSON value.
-func checkStrict(body []byte) error {
-	if reason := strictjson.Check(body); reason != "" {
-		return malformed(reason)
-	}
-	return nil
 }

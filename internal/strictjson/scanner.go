@@ -17,9 +17,9 @@ type scanner struct {
 	list  bool // the document is a list
 }
 
-func (s *scanner) document(room []uint64) string {
+func (s *scanner) document(room []uint64, into target) string {
 	s.space()
-	if reason := s.value(room); reason != "" {
+	if reason := s.value(room, into); reason != "" {
 		return reason
 	}
 	s.space()
@@ -57,13 +57,13 @@ func (s *scanner) take(c byte) bool {
 	return false
 }
 
-func (s *scanner) value(room []uint64) string {
+func (s *scanner) value(room []uint64, into target) string {
 	if s.pos == len(s.data) {
 		return notJSON
 	}
 	switch s.data[s.pos] {
 	case '{', '[':
-		return s.nested(room)
+		return s.nested(room, into)
 	case '"':
 		_, _, reason := s.text()
 		return reason
@@ -115,30 +115,30 @@ func (s *scanner) digits() bool {
 	return i > start
 }
 
-func (s *scanner) nested(room []uint64) (reason string) {
+func (s *scanner) nested(room []uint64, into target) (reason string) {
 	if s.depth == MaxDepth {
 		return tooDeep
 	}
 	s.depth++
 	if s.take('[') {
 		s.list = s.list || s.depth == 1
-		reason = s.array(room)
+		reason = s.array(room, into.element())
 	} else {
 		s.pos++
-		reason = s.object(room)
+		reason = s.object(room, into)
 	}
 	s.depth--
 	return reason
 }
 
-func (s *scanner) array(room []uint64) string {
+func (s *scanner) array(room []uint64, element target) string {
 	s.space()
 	if s.take(']') {
 		return ""
 	}
 	for {
 		s.space()
-		if reason := s.value(room); reason != "" {
+		if reason := s.value(room, element); reason != "" {
 			return reason
 		}
 		s.space()
@@ -152,13 +152,13 @@ func (s *scanner) array(room []uint64) string {
 }
 
 // object reads what follows the brace.
-func (s *scanner) object(room []uint64) string {
+func (s *scanner) object(room []uint64, into target) string {
 	s.space()
 	if s.take('}') {
 		return ""
 	}
 	keys := room[:0]
-	fold := s.depth == 1 || s.depth == 2 && s.list
+	fold := s.depth == 1 || s.depth == 2 && s.list || into.isStruct()
 	var many map[uint64]struct{}
 	for {
 		s.space()
@@ -192,7 +192,7 @@ func (s *scanner) object(room []uint64) string {
 			return notJSON
 		}
 		s.space()
-		if reason := s.value(keys[len(keys):]); reason != "" {
+		if reason := s.value(keys[len(keys):], into.member(key, escaped)); reason != "" {
 			return reason
 		}
 		s.space()

@@ -20,19 +20,23 @@ const (
 // Check returns why body is not one strict JSON value, in words that quote
 // nothing of it, or "". It refuses
 //
-//   - two equal keys in one object, escapes undone, and, in the object that is
-//     the document or an element of a document that is a list, two keys that
-//     differ only by case: encoding/json binds both to one field, while a map
-//     deeper inside may well hold both;
+//   - two equal keys in one object, escapes undone;
+//   - two keys that differ only by case where encoding/json binds both to one
+//     field: in the object that is the document or an element of a document that
+//     is a list, and in each deeper one that is decoded into a struct of v, which
+//     may be nil. A map deeper inside may well hold both;
 //   - invalid UTF-8, and escapes of lone surrogates;
 //   - anything but white space after the value;
 //   - more than MaxDepth levels of nesting.
-func Check(body []byte) (reason string) {
+func Check(body []byte, v any) (reason string) {
 	if !utf8.Valid(body) {
 		return invalidUTF8
 	}
 	// The first keys live on the stack, so that common events allocate nothing.
 	var room [64]uint64
 	s := scanner{data: body}
-	return s.document(room[:])
+	return s.document(room[:], targetOf(v))
 }
+
+// Nested tells whether Check may refuse for v what it accepts for nil.
+func Nested(v any) bool { return targetOf(v).typ != nil }

@@ -18,7 +18,7 @@ func TestCheckAccepts(t *testing.T) {
 		`{"transId":"t","extra":{"deep":[true]}}`,
 		`{"labels":{"A":1,"a":2,"\u212aey":3,"key":4,"Key":5}}`, `[[{"A":1,"a":2}]]`, `[{"m":{"A":1,"a":2}}]`,
 	} {
-		assert.Empty(t, Check([]byte(body)), body)
+		assert.Empty(t, Check([]byte(body), nil), body)
 	}
 }
 
@@ -57,7 +57,7 @@ func TestCheckRefuses(t *testing.T) {
 		"comment":                        `{}//`,
 	} {
 		t.Run(name, func(t *testing.T) {
-			require.NotEmpty(t, Check([]byte(body)))
+			require.NotEmpty(t, Check([]byte(body), nil))
 		})
 	}
 }
@@ -72,15 +72,15 @@ func TestCheckManyKeys(t *testing.T) {
 		b.WriteString(`"` + last + `":1}`)
 		return b.Bytes()
 	}
-	require.Empty(t, Check(build("other")))
-	require.Equal(t, duplicateKey, Check(build("K")))
-	require.Equal(t, duplicateKey, Check(build("k"+strings.Repeat("X", 499))))
+	require.Empty(t, Check(build("other"), nil))
+	require.Equal(t, duplicateKey, Check(build("K"), nil))
+	require.Equal(t, duplicateKey, Check(build("k"+strings.Repeat("X", 499)), nil))
 }
 
 func TestCheckAllocatesNothing(t *testing.T) {
 	body := []byte(`{"Type":"NafathVerificationCompleted","TransId":"abc","Status":"COMPLETED","n":[{"a":1},{"a":2}]}`)
 	assert.Zero(t, testing.AllocsPerRun(100, func() {
-		if Check(body) != "" {
+		if Check(body, nil) != "" {
 			panic("refused")
 		}
 	}))
@@ -118,7 +118,7 @@ func FuzzCheck(f *testing.F) {
 		return d
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
-		reason := Check(body)
+		reason := Check(body, nil)
 		if reason == "" {
 			if !json.Valid(body) {
 				t.Fatalf("accepted what encoding/json refuses: %q", body)
