@@ -72,7 +72,7 @@ type Replaceable struct {
 // being judged are finished by the one that began. A nil a, also a nil pointer
 // or function, is refused as kyckit.ErrInvalid, and nothing changes.
 func (r *Replaceable) Replace(a Authenticator) error {
-	if missing(a) || a == Authenticator(r) {
+	if r == nil || missing(a) || a == Authenticator(r) {
 		return invalid("replace", "no other authenticator was given")
 	}
 	r.current.Store(&a)
@@ -80,6 +80,9 @@ func (r *Replaceable) Replace(a Authenticator) error {
 }
 
 func (r *Replaceable) load() Authenticator {
+	if r == nil {
+		return nil
+	}
 	if a := r.current.Load(); a != nil {
 		return *a
 	}

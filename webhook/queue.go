@@ -89,7 +89,7 @@ func (*Queue) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "webhook qu
 //
 // Shut the HTTP server down before the queue, and what Handle uses after it.
 func (q *Queue) Shutdown(ctx context.Context) error {
-	if q.empty == nil { // not made by NewQueue
+	if q == nil || q.empty == nil { // not made by NewQueue
 		return nil
 	}
 	q.mu.Lock()
