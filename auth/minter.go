@@ -105,7 +105,7 @@ func (m *Minter) Minted() uint64 {
 
 func (m *Minter) mint(personID string, bound bool, ttl time.Duration) (Token, error) {
 	switch {
-	case m.signer == nil:
+	case m == nil || m.signer == nil:
 		return Token{}, transport.InputError(provider, opMint, "the Minter was not made by NewMinter")
 	case ttl < time.Second:
 		return Token{}, transport.InputError(provider, opMint, "ttl must be at least a second")

@@ -80,12 +80,18 @@ func TestUnboundTokenHasNoPerson(t *testing.T) {
 }
 
 func TestZeroValuesDoNotPanic(t *testing.T) {
-	_, err := (&auth.Minter{}).Mint("1", time.Hour)
-	require.ErrorIs(t, err, kyckit.ErrInvalid)
-	_, err = new(auth.Cache).Token(t.Context())
-	require.ErrorIs(t, err, kyckit.ErrInvalid)
-	new(auth.Cache).Invalidate(auth.Token{})
-	require.NoError(t, new(auth.Cache).Close())
+	for _, m := range []*auth.Minter{nil, {}} {
+		_, err := m.Mint("1", time.Hour)
+		require.ErrorIs(t, err, kyckit.ErrInvalid)
+		_, err = m.MintUnbound(time.Hour)
+		require.ErrorIs(t, err, kyckit.ErrInvalid)
+	}
+	for _, c := range []*auth.Cache{nil, {}} {
+		_, err := c.Token(t.Context())
+		require.ErrorIs(t, err, kyckit.ErrInvalid)
+		c.Invalidate(auth.Token{})
+		require.NoError(t, c.Close())
+	}
 	assert.NotPanics(t, func() { _ = fmt.Sprint(new(auth.Cache), new(auth.Minter), auth.Token{}) })
 }
 

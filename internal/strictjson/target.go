@@ -21,39 +21,42 @@ func targetOf(v any) target {
 	if k := t.typ.Kind(); k == reflect.Slice || k == reflect.Array {
 		outer = t.element()
 	}
-	if outer.typ == nil || outer.typ.Kind() == reflect.Struct && !hasNested(outer.typ) {
+	if outer.isStruct() && !hasNested(outer.typ) {
 		return target{}
 	}
 	return t
 }
 
-// settled follows pointers, and forgets types that no object can be decoded
-// into.
+// settled follows pointers, and forgets types with no struct in them, such as
+// json.RawMessage and other slices of bytes.
 func (t target) settled() target {
-	for t.typ != nil && t.typ.Kind() == reflect.Pointer {
+	if t.typ == nil || !holdsStruct(t.typ, 0) {
+		return target{}
+	}
+	for t.typ.Kind() == reflect.Pointer {
 		t.typ = t.typ.Elem()
 	}
-	if t.typ == nil {
-		return t
-	}
-	switch t.typ.Kind() { //nolint:exhaustive // all others hold no struct
-	case reflect.Struct, reflect.Slice, reflect.Array, reflect.Map:
-		return t
+	return t
+}
+
+// holdsStruct tells whether a value of the type is a struct, or a pointer, list
+// or map of some. Below MaxDepth, where only a type that is made of itself has
+// anything, no document reaches.
+func holdsStruct(t reflect.Type, depth int) bool {
+	switch t.Kind() { //nolint:exhaustive // all others hold no struct
+	case reflect.Struct:
+		return t.NumField() > 0
+	case reflect.Pointer, reflect.Slice, reflect.Array, reflect.Map:
+		return depth < MaxDepth && holdsStruct(t.Elem(), depth+1)
 	default:
-		return target{}
+		return false
 	}
 }
 
-// hasNested tells whether a struct has a field with room for a struct. Slices of
-// bytes, json.RawMessage among them, have none.
+// hasNested tells whether a struct has a field with room for a struct.
 func hasNested(t reflect.Type) bool {
 	for i := range t.NumField() {
-		f := target{t.Field(i).Type}.settled()
-		switch {
-		case f.typ == nil:
-		case f.typ.Kind() == reflect.Struct && f.typ.NumField() > 0:
-			return true
-		case f.typ.Kind() != reflect.Struct && target{f.typ.Elem()}.settled().typ != nil:
+		if holdsStruct(t.Field(i).Type, 0) {
 			return true
 		}
 	}

@@ -70,6 +70,8 @@ func TestNested(t *testing.T) {
 	}
 	assert.False(t, Nested(&struct{ ID string }{}), "events without structs inside are not scanned twice")
 	assert.False(t, Nested(&[]struct{ ID []string }{}))
+	assert.False(t, Nested(&map[string]json.RawMessage{}), "that is how webhook.FieldKey reads")
+	assert.False(t, Nested(&struct{ Labels map[string]string }{}))
 	assert.True(t, Nested(new(outer)))
 	assert.True(t, Nested(&map[string]inner{}))
 }
