@@ -156,7 +156,7 @@ func (w *world) othersUse() bool {
 			return true
 		}
 	}
-	return w.plan.foreign || restarted && !w.sharing
+	return w.plan.foreign || restarted && !w.plan.budget
 }
 
 // checkLeaks looks for what must be in no log and no error.

@@ -16,7 +16,8 @@ type plan struct {
 	lifetime time.Duration // of a verification at the provider
 	token    time.Duration // life of a token
 	http2    bool
-	shared   bool // the replicas share the budget; else each has its part
+	shared   bool // the replicas share claims, tokens and wake-ups
+	budget   bool // and the budget; else each has its part
 	foreign  bool // somebody else uses the tenant's limits
 
 	// Populations, as probabilities: reject, ignore, doubleClick, comeBack, victim

@@ -144,8 +144,9 @@ func (w *world) share(r *replica, slot string, cfg *nafath.PollerConfig, login a
 	}
 	r.claims = store.Claims()
 	cfg.Signals = store.Signals()
-	if b, ok := any(store).(interface{ Budget() nafath.Budget }); ok {
-		cfg.Budget, cfg.Replicas, cfg.Fresh, w.sharing = b.Budget(), w.plan.replicas+2, false, true
+	if w.plan.budget {
+		// One more than the slots: a process that was killed may still be counted.
+		cfg.Budget, cfg.Replicas, cfg.Fresh = store.Budget(), w.plan.replicas+1, false
 	} else {
 		cfg.Limits = nafath.Limits{Requests: part(10), StatusChecks: part(60), Details: part(30)}
 	}

@@ -9,8 +9,9 @@ import (
 )
 
 var (
-	seeds = flag.Int("storm.seeds", 60, "how many worlds")
-	first = flag.Uint64("storm.seed", 1, "the first world's seed")
+	seeds  = flag.Int("storm.seeds", 60, "how many worlds")
+	budget = flag.Bool("storm.budget", false, "lets replicas that share a store share the budget of calls, too: ten seconds and more of computing a world")
+	first  = flag.Uint64("storm.seed", 1, "the first world's seed")
 )
 
 func TestStorm(t *testing.T) {
@@ -24,6 +25,7 @@ func TestStorm(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				p := newPlan(seed)
+				p.budget = *budget && p.shared
 				w, err := run(p)
 				if err != nil {
 					t.Fatalf("seed %d: the world cannot begin: %v", seed, err)

@@ -35,7 +35,6 @@ type world struct {
 	hookSecret string
 	sealKey    string
 	shared     *shared // nil where nothing is shared
-	sharing    bool    // one budget for all replicas
 
 	mu        sync.Mutex
 	rand      *rand.Rand
