@@ -66,7 +66,7 @@ func parse(args []string, out io.Writer) (options, error) {
 	f.StringVar(&o.db, "db", "", "postgres://… or a file of SQLite; empty keeps everything in memory")
 	f.StringVar(&o.key, "key", "", "32 random bytes or more, as env:NAME or @file, which every process of the application shares; required with -db")
 	f.StringVar(&o.redis, "redis", "", "redis://… or host:port, which the processes of a real provider's application share; empty shares the database alone")
-	f.IntVar(&o.replicas, "replicas", 1, "how many processes there are at most, those that a deployment replaces included; each has its part of the tenant's limits; required with -redis")
+	f.IntVar(&o.replicas, "replicas", 1, "how many processes there are at most, those that a deployment replaces included; without -redis each has its part of the tenant's limits; required with -redis")
 	f.DurationVar(&o.lifetime, "lifetime", 3*time.Minute, "how long a person has to answer")
 	f.DurationVar(&o.drain, "drain", 8*time.Second, "how long open verifications may go on after SIGTERM; what is open then is continued by the next process")
 	f.Func("app-link", "opens the identity app from the page; empty shows no link", func(s string) (err error) {
@@ -160,11 +160,12 @@ func run(ctx context.Context, args []string, out, errs io.Writer) error {
 	// that nothing more can come.
 	pacing := nafath.PollerConfig{Client: client, Limits: o.tenant, Timeout: o.lifetime + 30*time.Second, Fresh: p.fake != nil}
 	hooks := webhook.HandlerConfig{}
-	if o.replicas > 1 {
+	switch {
+	case common != nil:
+		pacing.Budget, pacing.Replicas, pacing.Signals = common.Budget(), o.replicas, common.Signals()
+		hooks.Claims = common.Claims()
+	case o.replicas > 1:
 		pacing.Limits = part(o.tenant, o.replicas)
-	}
-	if common != nil {
-		pacing.Signals, hooks.Claims = common.Signals(), common.Claims()
 	}
 	poller, err := nafath.NewPoller(pacing)
 	if err != nil {

@@ -50,7 +50,7 @@ func openShared(ctx context.Context, log *slog.Logger, where string, k keys) (*s
 
 func (s *shared) close() error { return s.client.Close() }
 
-// part is one process's share of the tenant's limits.
+// part is one process's share of the tenant's limits where no Redis shares them.
 func part(l nafath.Limits, replicas int) nafath.Limits {
 	share := func(limit, documented int) int {
 		if limit == 0 {
