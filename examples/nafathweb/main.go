@@ -152,14 +152,20 @@ func run(ctx context.Context, args []string, out, errs io.Writer) error {
 		return err
 	}
 	defer p.close()
+	numbers, err := newMetrics()
+	if err != nil {
+		return err
+	}
+	defer numbers.close(context.WithoutCancel(ctx), log)
+	p.client.HTTP.Trace = numbers.Trace()
 	client, err := nafath.New(p.client)
 	if err != nil {
 		return err
 	}
 	// The provider ends a verification after its lifetime; a little later than
 	// that nothing more can come.
-	pacing := nafath.PollerConfig{Client: client, Limits: o.tenant, Timeout: o.lifetime + 30*time.Second, Fresh: p.fake != nil}
-	hooks := webhook.HandlerConfig{}
+	pacing := nafath.PollerConfig{Client: client, Limits: o.tenant, Timeout: o.lifetime + 30*time.Second, Fresh: p.fake != nil, OnNotice: numbers.OnNotice}
+	hooks := webhook.HandlerConfig{OnResult: numbers.OnWebhook("nafath")}
 	switch {
 	case common != nil:
 		pacing.Budget, pacing.Replicas, pacing.Signals = common.Budget(), o.replicas, common.Signals()
@@ -172,6 +178,9 @@ func run(ctx context.Context, args []string, out, errs io.Writer) error {
 		return err
 	}
 	defer poller.Close()
+	if err := numbers.observe(poller); err != nil {
+		return err
+	}
 	db, err := openStore(ctx, o.db)
 	if err != nil {
 		return err
@@ -195,6 +204,7 @@ func run(ctx context.Context, args []string, out, errs io.Writer) error {
 	}
 	if p.fake != nil || o.opsAddr != "" {
 		opsMux.Handle("GET /operator", ops)
+		opsMux.Handle("GET /metrics", numbers)
 	}
 	servers := []running{{pagesAt, pageServer(secure(mux))}}
 	if o.opsAddr != "" {

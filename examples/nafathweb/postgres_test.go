@@ -42,7 +42,7 @@ func startPostgres(t *testing.T) *postgres {
 		missing(t, "initdb (PostgreSQL)")
 	}
 	p.bin = filepath.Dir(found[0])
-	dir, err := os.MkdirTemp("", "nafathweb-postgres") // not t.TempDir, whose parent the user postgres cannot enter
+	dir, err := os.MkdirTemp("", "nafathweb-postgres") //nolint:usetesting // not t.TempDir, whose parent the user postgres cannot enter
 	require.NoError(t, err)
 	p.dir = dir
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
@@ -126,10 +126,9 @@ func testStores(t *testing.T, where string) {
 
 	var begun atomic.Int32
 	each(func(i int, s *store) {
-		switch err := s.insert(ctx, named(strconv.Itoa(i), "one"), now.Add(time.Hour)); {
-		case err == nil:
+		if err := s.insert(ctx, named(strconv.Itoa(i), "one"), now.Add(time.Hour)); err == nil {
 			begun.Add(1)
-		default:
+		} else {
 			assert.ErrorIs(t, err, errPersonOpen)
 		}
 	})
