@@ -123,7 +123,7 @@ func (m *AuthenticationMethods) UnmarshalJSON(b []byte) error {
 	*m = AuthenticationMethods{}
 	var all map[string]json.RawMessage
 	if json.Unmarshal(b, &all) != nil {
-		return nil // another form is as if absent
+		return nil //nolint:nilerr // another form is as if absent
 	}
 	for key, value := range all {
 		if key == faceKey && value[0] == '{' {

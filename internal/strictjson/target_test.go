@@ -17,7 +17,7 @@ type embedded struct{ Promoted *inner }
 
 type outer struct {
 	embedded
-	*outer        // embeds itself
+	*outer        //nolint:unused // a struct that embeds itself must not be followed for ever
 	Data    inner `json:"data"`
 	List    []*inner
 	ByName  map[string]inner
