@@ -38,7 +38,7 @@ type cluster struct {
 	replicas []*replica
 	begin    time.Time
 	scripts  atomic.Int64
-	twice    bool        // each script is sent twice
+	twice    atomic.Bool // each script is sent twice
 	mute     atomic.Bool // scripts run and their answers are lost
 	slow     atomic.Bool // scripts run late
 	old      []*replica
@@ -80,7 +80,7 @@ func (l link) Eval(ctx context.Context, script string, keys []string, args ...an
 	}
 	l.r.c.scripts.Add(1)
 	cmd := l.Client.Eval(ctx, script, keys, args...)
-	if l.r.c.twice {
+	if l.r.c.twice.Load() {
 		again := l.Client.Eval(ctx, script, keys, args...)
 		if script == budgetScript {
 			assert.Equal(l.r.c.t, cmd.Val(), again.Val(), "the same bid has the same answer")
@@ -385,7 +385,7 @@ func TestDisasters(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					c := newCluster(t, n)
 					defer c.close()
-					c.twice = true
+					c.twice.Store(true)
 					d.do(c)
 					// The first replica has most of the people.
 					c.people(people, func(i int) *replica { return c.alive(i % 3 * i % n) })

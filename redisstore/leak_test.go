@@ -36,7 +36,18 @@ func TestNothingLeaks(t *testing.T) {
 		"the configuration": cfg, "the store": s, "its claims": s.Claims(), "its signals": s.Signals(), "a claim": claim, "the token's source": src,
 		"a failed claim": failed, "a failed check": broken, "a refused setting": bad,
 	} {
-		leaktest.Silent(t, name, leaktest.Printed(v)+leaktest.Encoded(v)+leaktest.Reachable(v), key, delivery, token)
+		leaktest.Silent(t, name, leaktest.Printed(v)+leaktest.Encoded(v), key, delivery, token)
+	}
+
+	// Reflection looks into the client too, which must be at rest for that.
+	cfg.Client = redis.NewClient(&redis.Options{Addr: "127.0.0.1:1"})
+	idle, err := redisstore.New(cfg)
+	require.NoError(t, err)
+	for name, v := range map[string]any{
+		"the configuration": cfg, "the store": idle, "its claims": idle.Claims(), "its signals": idle.Signals(),
+		"the token's source": idle.Tokens(auth.Static(kyckit.NewSecret(token))),
+	} {
+		leaktest.Silent(t, name, leaktest.Reachable(v), key, delivery, token)
 	}
 	leaktest.Types(t, []any{redisstore.Config{}, &redisstore.Store{}})
 }

@@ -24,7 +24,7 @@ type defect struct {
 
 // defects are planted one after the other into a copy of the module.
 var defects = []defect{
-	{"the details are not compared with the person", "nafath/verify.go", `if !ok || id != tx.NationalID {`, `if !ok || id == "" {`},
+	{"the details are not compared with the person", "nafath/verify.go", `if !ok || id != e.tx.NationalID {`, `if !ok || id == "" {`},
 	{"a webhook is taken as proof", "nafath/notify.go", `	if e := s.open[k]; e != nil {
 `, `	if e := s.open[k]; e != nil && !e.calling {
 		s.settle(e, StatusRejected, nil)
