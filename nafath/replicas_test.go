@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -121,6 +123,26 @@ func (l *ledger) Subscribe(ctx context.Context, hear func([16]byte)) error {
 	return ctx.Err()
 }
 
+func (l *ledger) asked() []nafath.Bid {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.bids)
+}
+
+func (l *ledger) gone() []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.left)
+}
+
+func (l *ledger) held() map[string]string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return maps.Clone(l.leases)
+}
+
+func (l *ledger) owner(id string) string { return l.held()[id] }
+
 // shared runs f with a tenant whose poller is one of four replicas.
 func shared(t *testing.T, f func(t *testing.T, tt tenant, l *ledger)) {
 	t.Helper()
@@ -133,7 +155,7 @@ func shared(t *testing.T, f func(t *testing.T, tt tenant, l *ledger)) {
 
 func TestReplicasSpendWhatIsGranted(t *testing.T) {
 	shared(t, func(t *testing.T, tt tenant, l *ledger) {
-		assert.Empty(t, l.bids, "NewPoller asks nobody")
+		assert.Empty(t, l.asked(), "NewPoller asks nobody")
 		d, err := tt.poller.Verify(t.Context(), citizen, func(tx nafath.Transaction) {
 			time.AfterFunc(20*time.Second, func() { assert.NoError(t, tt.Approve(tx.TransID, tx.Random)) })
 		})
@@ -141,7 +163,7 @@ func TestReplicasSpendWhatIsGranted(t *testing.T) {
 		assert.Equal(t, citizen, d.IDNumber)
 		time.Sleep(2 * time.Second)
 		calls := map[nafath.Operation]int{}
-		for _, bid := range l.bids {
+		for _, bid := range l.asked() {
 			for _, use := range bid.Uses {
 				if use.Answered >= 0 && !use.Dropped {
 					calls[use.Operation]++
@@ -154,8 +176,8 @@ func TestReplicasSpendWhatIsGranted(t *testing.T) {
 		assert.Equal(t, 1, tt.poller.Stats().Replicas)
 		assert.True(t, tt.poller.Stats().Shared)
 		require.NoError(t, tt.poller.Close())
-		assert.Equal(t, []string{l.bids[0].Replica}, l.left)
-		assert.Empty(t, l.leases)
+		assert.Equal(t, []string{l.asked()[0].Replica}, l.gone())
+		assert.Empty(t, l.held())
 	})
 }
 
@@ -217,16 +239,16 @@ func TestAPersonHasOneOpenVerificationAtAllReplicas(t *testing.T) {
 		require.ErrorIs(t, err, kyckit.ErrConflict)
 
 		// Who continues it has it from then on.
-		first := l.leases[citizen]
+		first := l.owner(citizen)
 		_, err = other.Continue(tx)
 		require.NoError(t, err)
 		time.Sleep(time.Second)
-		assert.NotEqual(t, first, l.leases[citizen])
+		assert.NotEqual(t, first, l.owner(citizen))
 		require.NoError(t, tt.Approve(tx.TransID, tx.Random))
 		_, err = other.Resume(t.Context(), tx)
 		require.NoError(t, err)
 		time.Sleep(time.Second)
-		assert.Empty(t, l.leases)
+		assert.Empty(t, l.held())
 	})
 }
 

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/redis/go-redis/v9"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/kyckit/kyckit"
@@ -40,7 +41,9 @@ func TestNothingLeaks(t *testing.T) {
 	}
 
 	// Reflection looks into the client too, which must be at rest for that.
-	cfg.Client = redis.NewClient(&redis.Options{Addr: "127.0.0.1:1"})
+	rest := redis.NewClient(&redis.Options{Addr: "127.0.0.1:1", MaintNotificationsConfig: noNotifications})
+	defer func() { assert.NoError(t, rest.Close()) }()
+	cfg.Client = rest
 	idle, err := redisstore.New(cfg)
 	require.NoError(t, err)
 	for name, v := range map[string]any{
