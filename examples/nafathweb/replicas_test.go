@@ -71,16 +71,18 @@ func pairedWebhooks(t *testing.T) (args []string, sends kyctest.Webhook) {
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM(ca.PEM())
 	sender := ca.Issue(webhooktest.Leaf{DNSNames: []string{"sender.example"}}).TLS()
-	return []string{
+	flags := []string{
 		"-webhook-addr", addr, "-webhook-cert", filepath.Join(dir, "cert.pem"), "-webhook-key", filepath.Join(dir, "key.pem"),
 		"-webhook-ca", filepath.Join(dir, "ca.pem"), "-webhook-sender", "sender.example", "-webhook-secret", "@" + filepath.Join(dir, "secret"),
-	}, kyctest.Webhook{
+	}
+	hook := kyctest.Webhook{
 		URL: "https://" + addr + "/",
 		Client: &http.Client{Timeout: 20 * time.Second, Transport: &http.Transport{TLSClientConfig: &tls.Config{
 			RootCAs: roots, ServerName: "localhost", Certificates: []tls.Certificate{sender},
 		}}},
 		Signer: webhooktest.HMAC{Scheme: webhook.StandardWebhooks(), Secrets: []string{secret}},
 	}
+	return flags, hook
 }
 
 // Two processes share a database and a Redis. The webhook comes to the one that does
