@@ -140,6 +140,12 @@ if ARGV[8] == '1' and s.p2 then put('p2', int(math.min(num('p2', 0), num('x2', 0
 
 -- What counts, and who wants what.
 local calls, answeredAt, best, waiting = {0, 0, 0}, {{}, {}, {}}, {0, 0, 0}, {0, 0, 0}
+-- What a standing bid is worth now: as it was said in this very slot, or on the way to
+-- what it was said to become a step later. What must go before all others does so then.
+local function worth(score, soon, at, step, open)
+  if at >= open or soon >= 1000 and score < 1000 and now - at < 0.9 * step then return score end
+  return score + (soon - score) * math.min(1.5, (now - at) / math.max(1, step))
+end
 for field, v in pairs(s) do
   local first = string.sub(field, 1, 1)
   if first == 'u' then
@@ -153,13 +159,14 @@ for field, v in pairs(s) do
       gone[field] = true
     end
   elseif first == 'b' then
-    local op, bid, at = tonumber(string.sub(field, 2, 2)), string.match(v, '^(%S+) (%S+)$')
-    bid, at = tonumber(bid), tonumber(at)
+    local op, score, soon, at, step = tonumber(string.sub(field, 2, 2)), string.match(v, '^(%S+) (%S+) (%S+) (%S+)$')
+    score, soon, at, step = tonumber(score), tonumber(soon), tonumber(at), tonumber(step)
+    local open = num('o' .. op, now + 1)
     if now - at > LIVE then
       gone[field] = true
     elseif string.sub(field, 4) ~= name then
-      best[op] = math.max(best[op], bid)
-      if at >= num('o' .. op, now + 1) then waiting[op] = math.max(waiting[op], bid) end
+      best[op] = math.max(best[op], worth(score, soon, at, step, open))
+      if at >= open then waiting[op] = math.max(waiting[op], score) end
     end
   elseif string.sub(field, 1, 2) == 'l:' and now - tonumber(v) > FORGET then
     gone[field] = true
@@ -234,9 +241,9 @@ for op = 1, 3 do
       waits[op] = step
     end
   end
-  local stands = granted[op] == 1 and rest or soon
-  if stands > 0 and me.is then
-    put('b' .. op .. ':' .. name, string.format('%.9g', stands) .. ' ' .. int(now))
+  if granted[op] == 1 then score, soon = rest, rest end
+  if soon > 0 and me.is then
+    put('b' .. op .. ':' .. name, string.format('%.9g %.9g %.0f %.0f', score, soon, now, step))
   else
     drop('b' .. op .. ':' .. name)
   end

@@ -430,3 +430,59 @@ func FuzzAnswersOfTheScript(f *testing.F) {
 		}
 	})
 }
+
+// bidder exchanges bids by hand as a replica does.
+type bidder struct {
+	t      *testing.T
+	budget nafath.Budget
+	bid    nafath.Bid
+}
+
+func newBidder(t *testing.T, budget nafath.Budget, name string) *bidder {
+	t.Helper()
+	return &bidder{t: t, budget: budget, bid: nafath.Bid{Replica: name, Replicas: 2, Limits: limits, Full: true}}
+}
+
+// ask bids for a status check that is worth so much now and a step later.
+func (b *bidder) ask(now, soon float64) nafath.Grant {
+	b.t.Helper()
+	b.bid.Number++
+	b.bid.Wants[nafath.StatusChecks] = nafath.Want{Score: now, Soon: soon, Rest: 0.1}
+	g, err := b.budget.Exchange(b.t.Context(), b.bid)
+	require.NoError(b.t, err)
+	b.bid.Known, b.bid.Peers, b.bid.Full = g.Mark, g.Peers, g.Resend
+	return g
+}
+
+func TestASlotGoesToTheHighestBidWhoeverComesFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, 0)
+		defer c.close()
+		client := redis.NewClient(&redis.Options{
+			Dialer: func(context.Context, string, string) (net.Conn, error) { return c.redis.Dial() }, Addr: "127.0.0.1:1",
+		})
+		defer client.Close() //nolint:errcheck // nothing is lost
+		store, err := New(Config{Client: client, Tenant: "t", Key: kyckit.NewSecret("0123456789abcdef0123456789abcdef")})
+		require.NoError(t, err)
+		a, b := newBidder(t, store.Budget(), "a"), newBidder(t, store.Budget(), "b")
+		for range 4 { // until both are known and the first minute's pace is over
+			a.ask(0, 0)
+			b.ask(0, 0)
+			time.Sleep(time.Second)
+		}
+		for _, first := range []*bidder{a, b} {
+			// Both say before the slot what they will bid in it: a a little more.
+			a.ask(0, 5)
+			b.ask(0, 4.9)
+			time.Sleep(1020 * time.Millisecond)
+			if first == b {
+				assert.False(t, b.ask(4.9, 5.9).Granted[nafath.StatusChecks], "a is expected")
+			}
+			assert.True(t, a.ask(5, 6).Granted[nafath.StatusChecks], "nobody bids more in this slot")
+			if first == a {
+				assert.False(t, b.ask(4.9, 5.9).Granted[nafath.StatusChecks], "the slot is taken")
+			}
+			time.Sleep(1020 * time.Millisecond)
+		}
+	})
+}
