@@ -50,7 +50,7 @@ func sayTo(err error) string {
 }
 
 func retryAfter(err error) time.Duration {
-	if failed := (*kyckit.Error)(nil); errors.As(err, &failed) {
+	if failed, ok := errors.AsType[*kyckit.Error](err); ok {
 		return failed.RetryAfter
 	}
 	return 0

@@ -55,7 +55,9 @@ func TestDocumentedGoCompiles(t *testing.T) {
 	for name, text := range documents(t) {
 		for _, block := range fenced(text, "go") {
 			blocks++
-			assert.Truef(t, strings.Contains(all, squeeze(block)), "%s has a Go block that is in no Go file:\n%s", name, block)
+			if !strings.Contains(all, squeeze(block)) {
+				t.Errorf("%s has a Go block that is in no Go file:\n%s", name, block)
+			}
 		}
 	}
 	assert.NotZero(t, blocks)
@@ -133,7 +135,7 @@ func TestTheIndexIsComplete(t *testing.T) {
 	index := docs["llms.txt"]
 	for name := range docs {
 		if strings.HasPrefix(name, "docs/") {
-			assert.Truef(t, strings.Contains(index, "("+name+")"), "llms.txt names no %s", name)
+			assert.Containsf(t, index, "("+name+")", "llms.txt names no %s", name)
 		}
 	}
 	require.NoError(t, filepath.WalkDir(".", func(name string, d fs.DirEntry, err error) error {
@@ -142,7 +144,7 @@ func TestTheIndexIsComplete(t *testing.T) {
 		}
 		dir := filepath.ToSlash(filepath.Dir(name))
 		if dir != "." && !in(dir, "internal") && !strings.Contains(dir, "/internal/") && !in(dir, "examples") {
-			assert.Truef(t, strings.Contains(index, "https://pkg.go.dev/"+module+"/"+dir+")"), "llms.txt names no package %s", dir)
+			assert.Containsf(t, index, "https://pkg.go.dev/"+module+"/"+dir+")", "llms.txt names no package %s", dir)
 		}
 		return nil
 	}))

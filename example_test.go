@@ -17,8 +17,7 @@ func Example_errors() {
 	case errors.Is(err, kyckit.ErrOutcomeUnknown):
 		fmt.Println("the prompt may be on the phone, do not ask again:", err)
 	case errors.Is(err, kyckit.ErrRateLimited):
-		var e *kyckit.Error
-		if errors.As(err, &e) {
+		if e, ok := errors.AsType[*kyckit.Error](err); ok {
 			fmt.Println("ask again in", e.RetryAfter)
 		}
 	}

@@ -3,6 +3,7 @@ package auth
 import (
 	"encoding/base64"
 	"encoding/json"
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -80,9 +81,7 @@ func NewClientCredentials(cfg ClientCredentialsConfig) (*Cache, error) {
 	id, secret, basic := cfg.ClientID, cfg.ClientSecret, cfg.BasicAuth
 	prepare := func(call *transport.Call) error {
 		form := make(url.Values, len(params)+2)
-		for k, v := range params {
-			form[k] = v
-		}
+		maps.Copy(form, params)
 		if basic {
 			// RFC 6749, section 2.3.1: both halves are form-encoded first.
 			pair := url.QueryEscape(id) + ":" + url.QueryEscape(secret.Reveal())

@@ -172,7 +172,7 @@ func newSigner(key []byte, claims string) *signer {
 
 // sign returns the signed token; without a personId when that is empty.
 func (s *signer) sign(personID string, exp int64) string {
-	st := s.states.Get().(*state) //nolint:forcetypeassert // the pool holds nothing else
+	st := s.states.Get().(*state) // the pool holds nothing else
 	claims := strconv.AppendInt(st.claims[:len(s.rest)], exp, 10)
 	if personID != "" {
 		claims = append(claims, `,"personId":"`...)

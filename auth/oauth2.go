@@ -114,15 +114,13 @@ func (s *fromOAuth2) run(f *oauth2Flight) {
 
 // oauth2Error keeps of an error what is safe: x/oauth2 quotes bodies and URLs.
 func oauth2Error(err error) *kyckit.Error {
-	var own *kyckit.Error
-	if errors.As(err, &own) {
+	if own, ok := errors.AsType[*kyckit.Error](err); ok {
 		return asError(own)
 	}
 	var refused *oauth2.RetrieveError
 	if !errors.As(err, &refused) {
 		e := failure(kyckit.ErrUnavailable, "the source failed")
-		var u *url.Error
-		if errors.As(err, &u) {
+		if _, ok := errors.AsType[*url.Error](err); ok {
 			e.Reason = "no answer"
 		}
 		return e

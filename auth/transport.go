@@ -3,6 +3,7 @@ package auth
 import (
 	"context"
 	"io"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -206,9 +207,7 @@ func (t *bearerTransport) send(req *http.Request, g grant, inPlace bool) (*http.
 	// never written to.
 	clone := *req
 	clone.Header = make(http.Header, len(req.Header)+1)
-	for k, v := range req.Header {
-		clone.Header[k] = v
-	}
+	maps.Copy(clone.Header, req.Header)
 	clone.Header["Authorization"] = g.header
 	resp, err := t.next(&clone)
 	if err == nil && resp != nil { // net/http reports those who return neither

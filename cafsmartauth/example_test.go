@@ -72,8 +72,7 @@ func ExampleClient_VerifyAnswer() {
 		case errors.Is(err, cafsmartauth.ErrPending):
 			fmt.Println("somebody will look at it")
 		case errors.Is(err, cafsmartauth.ErrDenied):
-			var denied *cafsmartauth.NotAuthorizedError
-			if errors.As(err, &denied) {
+			if denied, ok := errors.AsType[*cafsmartauth.NotAuthorizedError](err); ok {
 				details, err := client.Authentication(context.Background(), denied.AttemptID)
 				if err != nil {
 					panic(err)

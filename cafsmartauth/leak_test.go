@@ -66,8 +66,7 @@ func TestNothingLeaks(t *testing.T) {
 		a, err := client.VerifyAnswer(answer, expected)
 		if err != nil {
 			errs = append(errs, err)
-			var cause *cafsmartauth.NotAuthorizedError
-			if errors.As(err, &cause) {
+			if cause, ok := errors.AsType[*cafsmartauth.NotAuthorizedError](err); ok {
 				values[fmt.Sprint("cause ", outcome)], values[fmt.Sprint("cause value ", outcome)] = cause, *cause
 			}
 			continue

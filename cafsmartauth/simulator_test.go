@@ -1,7 +1,6 @@
 package cafsmartauth_test
 
 import (
-	"errors"
 	"fmt"
 	"testing"
 	"testing/synctest"
@@ -46,7 +45,7 @@ func TestEveryOutcome(t *testing.T) {
 			require.NoError(t, err)
 			a, err := client.VerifyAnswer(answer, want)
 			name := fmt.Sprint("outcome ", outcome)
-			require.Truef(t, errors.Is(err, is), "%s: %v", name, err)
+			require.ErrorIs(t, err, is, name)
 			if is == nil {
 				assert.Equal(t, answer.AttemptID, a.AttemptID)
 				assert.Equal(t, outcome == cafsmartauthtest.AuthorizedNewContext, *a.IsNewContext)

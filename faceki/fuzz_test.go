@@ -17,6 +17,7 @@ import (
 
 // seed gives every sample to a fuzz target, and what else is dear to decoders.
 func seed(f *testing.F) {
+	f.Helper()
 	names, err := filepath.Glob(filepath.Join("testdata", "*.json"))
 	if err != nil || len(names) == 0 {
 		f.Fatal("no samples")

@@ -118,8 +118,7 @@ func unreadable(op string, failed *upload.ReaderError, effect string) *kyckit.Er
 
 // beforeSending is unreadable for an error that may be about something else.
 func beforeSending(op string, err error) error {
-	var failed *upload.ReaderError
-	if errors.As(err, &failed) {
+	if failed, ok := errors.AsType[*upload.ReaderError](err); ok {
 		return unreadable(op, failed, "")
 	}
 	return err

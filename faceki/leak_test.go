@@ -136,12 +136,10 @@ func TestNothingPersonalIsPrinted(t *testing.T) {
 			continue
 		}
 		leaktest.Silent(t, what, leaktest.Encoded(v), planted...)
-		var e *kyckit.Error
-		if errors.As(err, &e) {
+		if e, ok := errors.AsType[*kyckit.Error](err); ok {
 			leaktest.Silent(t, what, leaktest.Printed(*e)+chain(e.Err), planted...)
 		}
-		var failed *faceki.VerifyError
-		if errors.As(err, &failed) {
+		if failed, ok := errors.AsType[*faceki.VerifyError](err); ok {
 			leaktest.Silent(t, what, leaktest.Printed(failed)+leaktest.Printed(*failed)+leaktest.Encoded(failed)+leaktest.Encoded(*failed), planted...)
 		}
 	}

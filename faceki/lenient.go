@@ -71,7 +71,7 @@ func decodeValue(raw json.RawMessage, dst reflect.Value) {
 		}
 		return
 	}
-	switch dst.Kind() { //nolint:exhaustive // the kinds that this package's types have
+	switch dst.Kind() { // the kinds that this package's types have
 	case reflect.String:
 		dst.SetString(lenient.Text(raw))
 	case reflect.Struct:

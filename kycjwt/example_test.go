@@ -93,8 +93,7 @@ func ExampleValidationError() {
 	}
 	err = client.Post(context.Background(), "/webhooks", map[string]any{}, nil)
 	fmt.Println(err)
-	var refused *kycjwt.ValidationError
-	if errors.As(err, &refused) {
+	if refused, ok := errors.AsType[*kycjwt.ValidationError](err); ok {
 		for _, f := range refused.Fields() {
 			fmt.Println(f.Path(), f.Type)
 		}

@@ -180,16 +180,14 @@ func TestNothingLeaksFromErrorsAndLogs(t *testing.T) {
 	for _, err := range errs {
 		for _, c := range causes(err) {
 			checkClean(t, fmt.Sprintf("%T", c), printed(c, true))
-			var e *kyckit.Error
-			if errors.As(c, &e) {
+			if e, ok := errors.AsType[*kyckit.Error](c); ok {
 				if e.StatusCode != 0 {
 					answered++
 				}
 				checkClean(t, "an error by value", printed(*e, true))
 			}
 		}
-		var v *kycjwt.ValidationError
-		if errors.As(err, &v) {
+		if v, ok := errors.AsType[*kycjwt.ValidationError](err); ok {
 			fields++
 			checkClean(t, "refused fields by value", printed(*v, true))
 			checkClean(t, "refused fields", printed(v.Fields(), true))

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"iter"
+	"maps"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -58,9 +59,7 @@ func list[T any](ctx context.Context, c *Client, r Request) iter.Seq2[T, error] 
 		var none T
 		walk := pageWalk{next: 1, first: 1, seen: map[[sha256.Size]byte]bool{}}
 		query := url.Values{}
-		for k, v := range r.Query {
-			query[k] = v
-		}
+		maps.Copy(query, r.Query)
 		if v := query.Get("page"); v != "" {
 			n, err := strconv.Atoi(v)
 			if err != nil || n < 1 || n > maxPage {

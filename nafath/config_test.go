@@ -3,7 +3,6 @@ package nafath_test
 import (
 	"context"
 	"math"
-	"strings"
 	"testing"
 	"time"
 
@@ -32,7 +31,7 @@ func TestPollerConfigIsChecked(t *testing.T) {
 	} {
 		_, err := nafath.NewPoller(cfg)
 		require.ErrorIs(t, err, kyckit.ErrInvalid)
-		assert.True(t, strings.Contains(err.Error(), field+" "), err)
+		assert.ErrorContains(t, err, field+" ")
 	}
 	_, err = nafath.NewPoller(nafath.PollerConfig{Client: client, Timeout: time.Second, MinInterval: 2 * time.Second})
 	require.ErrorContains(t, err, "MinInterval")

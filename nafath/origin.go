@@ -20,9 +20,9 @@ type originKey struct{}
 
 // origin is the context of a call of the Poller.
 type origin struct {
-	context.Context //nolint:containedctx // the Poller's
+	context.Context // the Poller's
 
-	caller context.Context //nolint:containedctx // kept for its values
+	caller context.Context // kept for its values
 }
 
 // Value returns the origin itself for its key.

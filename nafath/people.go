@@ -38,7 +38,7 @@ func (p *people) leave(id string) {
 
 // ended learns from a final status of a person's verification.
 func (p *people) ended(now time.Duration, id string, status Status) {
-	switch status { //nolint:exhaustive // the others say nothing about the person
+	switch status { // the others say nothing about the person
 	case StatusCompleted:
 		delete(p.declined, id)
 	case StatusRejected:

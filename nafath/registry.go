@@ -17,7 +17,7 @@ import (
 type entry struct {
 	tx Transaction // of a creation that is not answered, the NationalID alone
 
-	caller context.Context //nolint:containedctx // who asked or waits, for [Origin]; nil unless traced
+	caller context.Context // who asked or waits, for [Origin]; nil unless traced
 
 	// While it is queued.
 	ticket *poll.Ticket

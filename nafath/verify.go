@@ -77,7 +77,7 @@ func (p *Poller) Resume(ctx context.Context, tx Transaction) (*Details, error) {
 
 // outcomeOf is what Verify answers to a final status other than StatusCompleted.
 func outcomeOf(e *entry) *kyckit.Error {
-	switch e.status { //nolint:exhaustive // the others are not final
+	switch e.status { // the others are not final
 	case StatusRejected:
 		return outcome(ErrRejected)
 	case StatusExpired:
@@ -154,9 +154,8 @@ func (p *state) person(e *entry) (*Details, error) {
 			nobody.Err = err
 			return nil, nobody
 		}
-		var failed *kyckit.Error
 		wait := pause.Next()
-		if errors.As(err, &failed) {
+		if failed, ok := errors.AsType[*kyckit.Error](err); ok {
 			wait = max(wait, failed.RetryAfter)
 		}
 		if try == detailTries || !passing(err) || wait > detailGiveUp {

@@ -186,7 +186,7 @@ func parseGrant(answer string) (g nafath.Grant, err error) {
 	}
 	g.Resend, g.Pending, g.Busy = parts[5] == "1", int(number(parts[6])), int(number(parts[7]))
 	g.Peers = map[string]time.Duration{}
-	for _, peer := range strings.Split(parts[8], ";") {
+	for peer := range strings.SplitSeq(parts[8], ";") {
 		if name, ago, ok := strings.Cut(peer, "="); ok {
 			g.Peers[name] = time.Duration(number(ago) * float64(time.Millisecond))
 		}

@@ -2,6 +2,7 @@ package redisstore_test
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -28,12 +29,7 @@ func (e *ear) hear(d [16]byte) {
 func (e *ear) has(d [16]byte) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	for _, h := range e.heard {
-		if h == d {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(e.heard, d)
 }
 
 func (e *ear) all() [][16]byte {

@@ -284,7 +284,8 @@ func TestAStoreHasOneToken(t *testing.T) {
 		_, client := inMemory(t)
 		s := newStore(t, client)
 		l := &logins{}
-		require.Same(t, s.Tokens(l), s.Tokens(l))
+		first := s.Tokens(l)
+		require.Same(t, first, s.Tokens(l))
 		_, err := s.Tokens(&logins{}).Token(t.Context())
 		require.ErrorIs(t, err, kyckit.ErrInvalid)
 		_, err = s.Tokens(nil).Token(t.Context())

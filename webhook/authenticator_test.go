@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -152,9 +153,7 @@ func TestNoWrapperDisarms(t *testing.T) {
 				r := httptest.NewRequest("POST", path, strings.NewReader(`{}`))
 				r.RemoteAddr = "192.0.2.1:1"
 				r.Header = http.Header{"X-Other": {"kept"}}
-				for k, v := range c.header {
-					r.Header[k] = v
-				}
+				maps.Copy(r.Header, c.header)
 				before := r.Header.Clone()
 				w := httptest.NewRecorder()
 				h.ServeHTTP(w, r)

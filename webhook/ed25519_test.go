@@ -23,6 +23,7 @@ const (
 )
 
 func edAuth(t testing.TB, change ...func(*Ed25519Config)) Authenticator {
+	t.Helper()
 	key, err := ParseEd25519PublicKey(edKey)
 	require.NoError(t, err)
 	cfg := Ed25519Config{PublicKeys: []ed25519.PublicKey{key}, SignatureHeader: "X-DLT-Signature", TimestampHeader: "X-DLT-Timestamp"}

@@ -101,7 +101,7 @@ func NewHandler(cfg HandlerConfig) (http.Handler, error) {
 // nil pointer, as a constructor returns it beside its error, or a nil function.
 func missing(v any) bool {
 	r := reflect.ValueOf(v)
-	switch r.Kind() { //nolint:exhaustive // others are never nil, or can be used all the same
+	switch r.Kind() { // others are never nil, or can be used all the same
 	case reflect.Invalid:
 		return true
 	case reflect.Pointer, reflect.Func:

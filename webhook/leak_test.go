@@ -49,7 +49,7 @@ func TestNothingLeaks(t *testing.T) {
 		err := a.Authenticate(d)
 		require.Error(t, err)
 		values = append(values, err)
-		if p := (*PolicyError)(nil); errors.As(err, &p) {
+		if p, ok := errors.AsType[*PolicyError](err); ok {
 			values = append(values, *p, p.Layers)
 		}
 	}
@@ -72,9 +72,9 @@ func TestNothingLeaks(t *testing.T) {
 				r := httptest.NewRequest("POST", "/"+planted, strings.NewReader(string(d.Body)))
 				r.Header = d.Header.Clone()
 				newHandler(t, HandlerConfig{Authenticate: a, Handle: handle, Logger: slog.New(h), OnResult: func(_ context.Context, res Result) {
-					if e := (*kyckit.Error)(nil); errors.As(res.Err, &e) {
+					if e, ok := errors.AsType[*kyckit.Error](res.Err); ok {
 						values = append(values, e)
-						if p := (*PanicError)(nil); errors.As(res.Err, &p) {
+						if p, ok := errors.AsType[*PanicError](res.Err); ok {
 							values = append(values, p, *p)
 						}
 					}

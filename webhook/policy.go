@@ -56,17 +56,16 @@ func safeError(err error) string {
 	if err == nil {
 		return ""
 	}
-	for _, own := range []error{
+	// Not errors.Is: an error that wraps one of these has a text of its own.
+	if slices.Contains([]error{
 		ErrNoSignature, ErrBadSignature, ErrTimestamp, ErrCertificate, ErrUntrustedProxy, ErrTooLarge, ErrDuplicate, ErrInProgress, ErrMalformed,
-	} {
-		if err == own { //nolint:errorlint // a wrapped one has a text of its own
-			return err.Error()
-		}
+	}, err) {
+		return err.Error()
 	}
-	if e := (*kyckit.Error)(nil); errors.As(err, &e) {
+	if e, ok := errors.AsType[*kyckit.Error](err); ok {
 		return e.Error()
 	}
-	if e := (*PolicyError)(nil); errors.As(err, &e) {
+	if e, ok := errors.AsType[*PolicyError](err); ok {
 		return e.Error()
 	}
 	return fmt.Sprintf("%T", err)

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/base64"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -209,9 +210,7 @@ func TestHandlerHidesTheForwardedHeaders(t *testing.T) {
 		require.NoError(t, err)
 		r := httptest.NewRequest("POST", "/", strings.NewReader("{}"))
 		r.RemoteAddr = "127.0.0.1:1"
-		for k, v := range webhooktest.Forward(format, id.Certificate) {
-			r.Header[k] = v
-		}
+		maps.Copy(r.Header, webhooktest.Forward(format, id.Certificate))
 		r.Header.Set("X-Other", "stays")
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, r)
@@ -234,11 +233,13 @@ func TestFakeProxies(t *testing.T) {
 
 // behind is a plain server with a handler.
 func behind(t testing.TB, a webhook.Authenticator) *httptest.Server {
+	t.Helper()
 	return behindHandle(t, a, func(*webhook.Delivery) {}, nil)
 }
 
 // behindHandle is behind with what a delivery and its result are told to.
 func behindHandle(t testing.TB, a webhook.Authenticator, handle func(*webhook.Delivery), result func(webhook.Result)) *httptest.Server {
+	t.Helper()
 	cfg := webhook.HandlerConfig{
 		Authenticate: a, Key: func(*webhook.Delivery) string { return "" },
 		Handle: func(_ context.Context, d *webhook.Delivery) error { handle(d); return nil },

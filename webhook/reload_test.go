@@ -35,6 +35,7 @@ type site struct {
 }
 
 func newSite(t testing.TB, ca *webhooktest.TestCA, c *webhook.ClientCert, change ...func(*tls.Config)) *site {
+	t.Helper()
 	s := &site{}
 	h, err := webhook.NewHandler(webhook.HandlerConfig{
 		Authenticate: c, Key: func(*webhook.Delivery) string { return fmt.Sprint(s.seen.Add(1)) },

@@ -155,7 +155,7 @@ const (
 
 // newHash returns the hash function, nil for one that no scheme may use.
 func (s *Scheme) newHash() func() hash.Hash {
-	switch s.Hash { //nolint:exhaustive // no others
+	switch s.Hash { // no others
 	case crypto.SHA1:
 		return sha1.New
 	case crypto.SHA256:

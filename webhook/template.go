@@ -186,7 +186,7 @@ func (p *piece) name() string {
 
 // value returns the text of a piece that is no body.
 func (p *piece) value(d *Delivery, c *content) string {
-	switch p.kind { //nolint:exhaustive // the others have no text
+	switch p.kind { // the others have no text
 	case pieceLiteral:
 		return p.text
 	case pieceTimestamp:

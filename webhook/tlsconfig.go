@@ -102,7 +102,7 @@ func (c *ClientCert) resumeAccepted(cfg *tls.Config) {
 				return session, nil
 			}
 		}
-		return nil, nil //nolint:nilnil // that is how crypto/tls is told not to resume
+		return nil, nil // that is how crypto/tls is told not to resume
 	}
 }
 
@@ -127,7 +127,7 @@ func (c *ClientCert) watchHandshakes(cfg *tls.Config) {
 		if choose != nil {
 			return choose(hello)
 		}
-		return nil, nil //nolint:nilnil // that is how crypto/tls is told to use cfg itself
+		return nil, nil // that is how crypto/tls is told to use cfg itself
 	}
 }
 

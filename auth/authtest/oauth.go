@@ -3,6 +3,7 @@ package authtest
 import (
 	"net/http"
 	"net/url"
+	"slices"
 
 	"github.com/kyckit/kyckit/kyctest"
 )
@@ -58,12 +59,7 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request) {
 // place; a query that belongs to the address is none of the server's business.
 func credentialsInQuery(r *http.Request) bool {
 	query := r.URL.Query()
-	for _, field := range []string{"grant_type", "client_id", "client_secret", "clientId", "clientSecret"} {
-		if query.Has(field) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc([]string{"grant_type", "client_id", "client_secret", "clientId", "clientSecret"}, query.Has)
 }
 
 func repeated(form url.Values) bool {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -36,10 +37,8 @@ func words() (order []string, next map[string][]string) {
 		if _, known := next[before]; !known {
 			order = append(order, before)
 		}
-		for _, w := range next[before] {
-			if w == word {
-				return
-			}
+		if slices.Contains(next[before], word) {
+			return
 		}
 		next[before] = append(next[before], word)
 	}
@@ -50,7 +49,7 @@ func words() (order []string, next map[string][]string) {
 			add(first, second)
 		}
 		if !strings.HasPrefix(c.args, "@") {
-			for _, arg := range strings.Split(c.args, "|") {
+			for arg := range strings.SplitSeq(c.args, "|") {
 				if arg != "" {
 					add(c.name, arg)
 				}

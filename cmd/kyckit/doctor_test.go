@@ -29,7 +29,7 @@ func examined(t *testing.T, args ...string) (results map[string]string, details 
 	for line := range strings.Lines(r.out) {
 		m := fields(t, line)
 		assert.Len(t, m, 3, line)
-		results[m["check"].(string)] = m["result"].(string) //nolint:forcetypeassert // of the test
+		results[m["check"].(string)] = m["result"].(string)
 	}
 	return results, r.out, r
 }

@@ -198,12 +198,13 @@ func (d *doctor) checkToken(a answer) bool {
 		t = in.Data
 	}
 	if a.status/100 != 2 || t.Access == "" {
-		reason := fmt.Sprintf("it answers %d", a.status)
+		words := []string{fmt.Sprintf("it answers %d", a.status)}
 		for _, word := range []any{in.Error, in.Detail} {
 			if text, ok := word.(string); ok && codeLike(text) {
-				reason += " " + text
+				words = append(words, text)
 			}
 		}
+		reason := strings.Join(words, " ")
 		switch a.status {
 		case http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden:
 			reason += ": the credentials are refused; are they of this environment?"
@@ -303,8 +304,7 @@ func whyRefused(err error) string {
 	if err == nil {
 		return "nothing was asked"
 	}
-	var known *kyckit.Error
-	if errors.As(err, &known) {
+	if known, ok := errors.AsType[*kyckit.Error](err); ok {
 		return known.Error()
 	}
 	return whyUnreachable(err)

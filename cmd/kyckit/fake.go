@@ -171,7 +171,7 @@ func (p *program) fakeOptions(provider string, f *fakeFlags) (o kyctest.Options,
 
 func (p *program) serverTLS(f *fakeFlags) (*tls.Config, error) {
 	if f.cert == "" && f.key == "" && f.clientCA == "" {
-		return nil, nil //nolint:nilnil // no TLS
+		return nil, nil // no TLS
 	}
 	cert, err := p.content("tls-cert", f.cert, maxBody)
 	if err != nil {

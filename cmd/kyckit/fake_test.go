@@ -49,7 +49,7 @@ func nafathClient(t *testing.T, d description, client *http.Client) *nafath.Clie
 
 func TestFakeNafath(t *testing.T) {
 	listen := start(t, "webhook", "listen", "-json", "-scheme", "github", "-secret", file(t, planted))
-	hook := fields(t, listen.first)["url"].(string) //nolint:forcetypeassert // of the test
+	hook := fields(t, listen.first)["url"].(string)
 	s := start(t, "fake", "nafath", "-json", "-webhook", hook, "-webhook-scheme", "github", "-webhook-secret", file(t, planted))
 	d := describedBy(t, s)
 	assert.Equal(t, "nafath", d.Provider)
@@ -102,7 +102,7 @@ func TestAServerEndsWhateverIsOpen(t *testing.T) {
 	} {
 		for _, signal := range []os.Signal{terminate, os.Interrupt} {
 			s := start(t, args...)
-			u, err := url.Parse(fields(t, s.first)["url"].(string)) //nolint:forcetypeassert // of the test
+			u, err := url.Parse(fields(t, s.first)["url"].(string))
 			require.NoError(t, err)
 			for _, open := range []string{
 				"", "POST /oauth/token HTTP/1.1\r\n", "POST /oauth/token HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nhalf",

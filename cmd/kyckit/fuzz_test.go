@@ -26,7 +26,7 @@ func FuzzHeaderLines(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text []byte) {
 		found, err := headerLines(text)
 		if err != nil {
-			for _, line := range strings.Split(string(text), "\n") {
+			for line := range strings.SplitSeq(string(text), "\n") {
 				if len(line) > 12 {
 					assert.NotContains(t, err.Error(), line, "a line may hold a signature")
 				}

@@ -105,8 +105,7 @@ func (p *program) optional(flag, ref string) ([]byte, error) {
 // withoutPath is an error of package os without the path: a secret that was
 // typed after an @ by mistake must not be printed.
 func withoutPath(err error) string {
-	var path *os.PathError
-	if errors.As(err, &path) {
+	if path, ok := errors.AsType[*os.PathError](err); ok {
 		err = path.Err
 	}
 	return "the file cannot be read: " + err.Error()

@@ -122,8 +122,7 @@ type arrival struct {
 // ServeHTTP takes one delivery.
 func (r *receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, req.Body, r.flags.maxBody))
-	var tooLarge *http.MaxBytesError
-	if errors.As(err, &tooLarge) {
+	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		r.say(arrival{Method: req.Method, Bytes: int(r.flags.maxBody), verdict: verdict{Result: "refused", Cause: "too-large", Detail: "The body is larger than -max-body."}})
 		http.Error(w, "too large", http.StatusRequestEntityTooLarge)
 		return

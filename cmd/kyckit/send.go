@@ -214,8 +214,7 @@ func (t *tlsFlags) client(p *program) (*http.Client, error) {
 // whyUnreachable says in a few words why there is no answer, without the
 // address, which may hold a password.
 func whyUnreachable(err error) string {
-	var address *url.Error
-	if errors.As(err, &address) {
+	if address, ok := errors.AsType[*url.Error](err); ok {
 		err = address.Err
 	}
 	var unknown x509.UnknownAuthorityError

@@ -20,7 +20,7 @@ func TestMint(t *testing.T) {
 	}
 	r := mint("-person", "00011122285", "-ttl", "5m", "-json")
 	require.Equal(t, exitOK, r.code, r.err)
-	end, err := time.Parse(time.RFC3339, fields(t, r.out)["expires"].(string)) //nolint:forcetypeassert // of the test
+	end, err := time.Parse(time.RFC3339, fields(t, r.out)["expires"].(string))
 	require.NoError(t, err)
 	assert.InDelta(t, 300, time.Until(end).Seconds(), 60)
 	for name, args := range map[string][]string{

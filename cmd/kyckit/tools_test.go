@@ -28,7 +28,7 @@ func TestCerts(t *testing.T) {
 	assert.NotContains(t, r.out, "PRIVATE")
 	names := map[string]bool{}
 	for line := range strings.Lines(r.out) {
-		names[fields(t, line)["file"].(string)] = true //nolint:forcetypeassert // of the test
+		names[fields(t, line)["file"].(string)] = true
 	}
 	entries, err := os.ReadDir(dir)
 	require.NoError(t, err)
@@ -72,7 +72,7 @@ func TestCerts(t *testing.T) {
 
 func TestHeaders(t *testing.T) {
 	s := start(t, "headers", "-json")
-	address := fields(t, s.first)["url"].(string) //nolint:forcetypeassert // of the test
+	address := fields(t, s.first)["url"].(string)
 	ca := webhooktest.NewTestCA(t, "made-up CA")
 	below := ca.Intermediate("made-up intermediate")
 	leaf := below.Issue(webhooktest.Leaf{CommonName: "made-up sender", DNSNames: []string{"hooks.test"}})

@@ -153,7 +153,7 @@ func TestSendListenSaveForwardAndReplay(t *testing.T) {
 	const secret = "whsec_bWFkZS11cCBzZWNyZXQgb2YgdGhlIHRlc3Q="
 	dir := filepath.Join(t.TempDir(), "saved")
 	listen := start(t, "webhook", "listen", "-json", "-scheme", "standard-webhooks", "-secret", file(t, secret), "-forward", backend.URL+"/hook", "-save", dir)
-	url := fields(t, listen.first)["url"].(string) //nolint:forcetypeassert // of the test
+	url := fields(t, listen.first)["url"].(string)
 	next := func() string {
 		line := listen.next()
 		lines = append(lines, line)
@@ -200,7 +200,7 @@ func TestSendListenSaveForwardAndReplay(t *testing.T) {
 		assert.NotContains(t, said, p)
 	}
 	macs.Range(func(mac, _ any) bool {
-		return assert.NotContains(t, said, strings.TrimPrefix(mac.(string), "v1,")) //nolint:forcetypeassert // of the test
+		return assert.NotContains(t, said, strings.TrimPrefix(mac.(string), "v1,"))
 	})
 }
 

@@ -69,8 +69,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, out io.
 		return err
 	}
 	err = p.onboard(ctx, *questionnaire)
-	var refused *kycjwt.ValidationError
-	if errors.As(err, &refused) {
+	if refused, ok := errors.AsType[*kycjwt.ValidationError](err); ok {
 		for _, field := range refused.Fields() {
 			p.say("Refused: %s (%s)", field.Path(), field.Type)
 		}

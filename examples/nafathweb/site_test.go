@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
@@ -124,9 +125,7 @@ func (b *browser) do(method, path string, form url.Values) (*http.Response, stri
 	b.t.Helper()
 	r, err := http.NewRequestWithContext(b.t.Context(), method, b.url+path, strings.NewReader(form.Encode()))
 	require.NoError(b.t, err)
-	for k, v := range b.header {
-		r.Header[k] = v
-	}
+	maps.Copy(r.Header, b.header)
 	if method == http.MethodPost {
 		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 		if r.Header.Get("Sec-Fetch-Site") == "" {

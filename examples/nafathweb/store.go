@@ -114,7 +114,7 @@ func openStore(ctx context.Context, where string) (*store, error) {
 }
 
 func prepare(ctx context.Context, db *sql.DB) error {
-	for _, statement := range strings.Split(schema, ";") {
+	for statement := range strings.SplitSeq(schema, ";") {
 		if strings.TrimSpace(statement) == "" {
 			continue
 		}

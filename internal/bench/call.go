@@ -150,7 +150,7 @@ func stripeCall(ctx context.Context) variant {
 	client := stripe.NewClient("sk_test_made_up", stripe.WithBackends(stripe.NewBackendsWithConfig(&stripe.BackendConfig{
 		HTTPClient:      &http.Client{Transport: network},
 		LeveledLogger:   &stripe.LeveledLogger{Level: stripe.LevelNull},
-		EnableTelemetry: stripe.Bool(false),
+		EnableTelemetry: new(false),
 	})))
 	return loop("stripe-go", func() error {
 		_, err := client.V1Customers.Update(ctx, "cus_1", &stripe.CustomerUpdateParams{

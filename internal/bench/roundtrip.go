@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"maps"
 	"net/http"
 	"time"
 
@@ -29,9 +30,7 @@ type copied struct {
 func (c copied) RoundTrip(req *http.Request) (*http.Response, error) {
 	r := *req
 	r.Header = make(http.Header, len(req.Header)+1)
-	for k, v := range req.Header {
-		r.Header[k] = v
-	}
+	maps.Copy(r.Header, req.Header)
 	r.Header["Authorization"] = c.header
 	return c.base.RoundTrip(&r)
 }

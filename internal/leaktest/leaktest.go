@@ -50,7 +50,7 @@ func Reachable(v any) string {
 }
 
 func walk(v reflect.Value, seen map[uintptr]bool, out *strings.Builder) {
-	switch v.Kind() { //nolint:exhaustive // the rest holds no text
+	switch v.Kind() { // the rest holds no text
 	case reflect.Pointer:
 		if !v.IsNil() && !seen[v.Pointer()] {
 			seen[v.Pointer()] = true
@@ -59,8 +59,8 @@ func walk(v reflect.Value, seen map[uintptr]bool, out *strings.Builder) {
 	case reflect.Interface:
 		walk(v.Elem(), seen, out)
 	case reflect.Struct:
-		for i := range v.NumField() {
-			walk(v.Field(i), seen, out)
+		for _, field := range v.Fields() {
+			walk(field, seen, out)
 		}
 	case reflect.Slice, reflect.Array:
 		bytes := v.Type().Elem().Kind() == reflect.Uint8

@@ -92,7 +92,7 @@ func fill(v reflect.Value, depth int) {
 	if depth > deepest || !v.CanSet() {
 		return
 	}
-	switch v.Kind() { //nolint:exhaustive // the rest holds no text
+	switch v.Kind() { // the rest holds no text
 	case reflect.String:
 		v.SetString(plantedText)
 	case reflect.Int, reflect.Int32, reflect.Int64:
@@ -118,8 +118,8 @@ func fill(v reflect.Value, depth int) {
 			v.Set(reflect.ValueOf(plantedText))
 		}
 	case reflect.Struct:
-		for i := range v.NumField() {
-			fill(v.Field(i), depth+1)
+		for _, field := range v.Fields() {
+			fill(field, depth+1)
 		}
 	}
 }

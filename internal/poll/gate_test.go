@@ -2,7 +2,6 @@ package poll
 
 import (
 	"context"
-	"errors"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -152,6 +151,6 @@ func TestGateCloses(t *testing.T) {
 		require.ErrorIs(t, <-got, ErrClosed)
 		g.Leave(sent, false, 0) // a request in flight still reports
 		_, err = enter(t.Context(), g)
-		assert.True(t, errors.Is(err, ErrClosed))
+		assert.ErrorIs(t, err, ErrClosed)
 	})
 }

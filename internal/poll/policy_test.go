@@ -73,7 +73,7 @@ func TestWindowWithForeignUseRecovers(t *testing.T) {
 			sentAfter++
 		}
 	}
-	assert.Greater(t, limited, 0)
+	assert.Positive(t, limited)
 	assert.Less(t, limited, 40)
 	assert.Greater(t, sentAfter, 5*58, "the whole limit is used again")
 }

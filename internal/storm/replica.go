@@ -222,7 +222,7 @@ func (r *replica) end() {
 // link is a process's way to the provider. It breaks when the process dies.
 type link struct {
 	base http.RoundTripper
-	life context.Context //nolint:containedctx // the life of the process, not of a call
+	life context.Context // the life of the process, not of a call
 }
 
 // RoundTrip implements http.RoundTripper.

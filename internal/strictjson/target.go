@@ -43,7 +43,7 @@ func (t target) settled() target {
 // or map of some. Below MaxDepth, where only a type that is made of itself has
 // anything, no document reaches.
 func holdsStruct(t reflect.Type, depth int) bool {
-	switch t.Kind() { //nolint:exhaustive // all others hold no struct
+	switch t.Kind() { // all others hold no struct
 	case reflect.Struct:
 		return t.NumField() > 0
 	case reflect.Pointer, reflect.Slice, reflect.Array, reflect.Map:
@@ -55,8 +55,8 @@ func holdsStruct(t reflect.Type, depth int) bool {
 
 // hasNested tells whether a struct has a field with room for a struct.
 func hasNested(t reflect.Type) bool {
-	for i := range t.NumField() {
-		if holdsStruct(t.Field(i).Type, 0) {
+	for field := range t.Fields() {
+		if holdsStruct(field.Type, 0) {
 			return true
 		}
 	}
@@ -99,8 +99,7 @@ const maxEmbedded = 8
 // of embedded structs count as the struct's own.
 func fieldType(t reflect.Type, key string, embedded int) reflect.Type {
 	var promoted reflect.Type
-	for i := range t.NumField() {
-		f := t.Field(i)
+	for f := range t.Fields() {
 		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 		switch {
 		case name == "" && f.Anonymous:

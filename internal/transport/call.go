@@ -89,8 +89,7 @@ type NotSentError struct{ Err error }
 
 // Error names the cause where its text is this module's own.
 func (e *NotSentError) Error() string {
-	var own *kyckit.Error
-	if errors.As(e.Err, &own) {
+	if own, ok := errors.AsType[*kyckit.Error](e.Err); ok {
 		return "request not sent: " + own.Error()
 	}
 	return "request not sent"

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -159,8 +160,8 @@ func New(cfg Config) (*Client, error) {
 	}
 	hc.CheckRedirect = checkRedirect
 	c.chain = newRetrier(&hc, c.retry, len(h.Middleware) > 0)
-	for i := len(h.Middleware) - 1; i >= 0; i-- {
-		if c.chain = h.Middleware[i](c.chain); Missing(c.chain) {
+	for _, middleware := range slices.Backward(h.Middleware) {
+		if c.chain = middleware(c.chain); Missing(c.chain) {
 			return nil, ConfigError(cfg.Provider, "HTTP.Middleware", "must not return nil")
 		}
 	}
@@ -247,7 +248,7 @@ func InputError(provider, op, reason string) *kyckit.Error {
 // nil pointer, as a constructor returns it beside its error, or a nil function.
 func Missing(v any) bool {
 	r := reflect.ValueOf(v)
-	switch r.Kind() { //nolint:exhaustive // others are never nil, or can be used all the same
+	switch r.Kind() { // others are never nil, or can be used all the same
 	case reflect.Invalid:
 		return true
 	case reflect.Pointer, reflect.Func:

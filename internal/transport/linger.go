@@ -40,7 +40,7 @@ func linger(req *http.Request) (answered func()) {
 // outgoing is a body that is being sent.
 type outgoing struct {
 	io.ReadCloser
-	ctx  context.Context //nolint:containedctx // of the request that it belongs to
+	ctx  context.Context // of the request that it belongs to
 	done <-chan struct{}
 	half atomic.Bool // some of it was read and more is to come
 }

@@ -148,7 +148,7 @@ func stale(t *testing.T) (url string, requests *atomic.Int32) {
 			go func() {
 				defer func() { _ = conn.Close() }()
 				in := bufio.NewReader(conn)
-				for n := 0; n < 2; n++ {
+				for n := range 2 {
 					r, err := http.ReadRequest(in)
 					if err != nil {
 						return

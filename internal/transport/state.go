@@ -13,7 +13,7 @@ import (
 // requests. A middleware may pass the call on from several goroutines, and return
 // while one of them is still at it.
 type state struct {
-	context.Context //nolint:containedctx // the caller's
+	context.Context // the caller's
 
 	client *Client
 	call   *Call

@@ -110,9 +110,9 @@ func guard(hook func()) {
 // joined has the values of a context that a hook returned. Its end is that of the
 // call: a hook can neither end a call nor keep it from ending.
 type joined struct {
-	context.Context //nolint:containedctx // of the call
+	context.Context // of the call
 
-	values context.Context //nolint:containedctx // the hook's
+	values context.Context // the hook's
 }
 
 func (j joined) Value(key any) any {

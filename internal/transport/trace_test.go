@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -55,9 +56,7 @@ func (r *recorder) trace() *kyckit.Trace {
 		},
 		Try: func(ctx context.Context, info kyckit.CallInfo, try kyckit.TryInfo) (context.Context, func(kyckit.TryEnd)) {
 			r.say("try %d of %s, in %v, %d headers", try.Resend, info.Op, ctx.Value(markKey{}), len(try.Header))
-			for k, v := range r.add {
-				try.Header[k] = v
-			}
+			maps.Copy(try.Header, r.add)
 			return context.WithValue(ctx, markKey{}, "try"), func(end kyckit.TryEnd) {
 				r.say("end of try: %d over %q, %v", end.StatusCode, end.Protocol, end.Err != nil)
 				r.mu.Lock()
@@ -252,7 +251,7 @@ func TestEveryEndComesOnce(t *testing.T) {
 	s := fake(t, kyctest.Options{})
 	for name, h := range map[string]kyckit.HTTP{
 		"the transport panics": {Client: &http.Client{Transport: roundTrip(func(*http.Request) (*http.Response, error) { panic("boom") })}},
-		"no answer":            {Client: &http.Client{Transport: roundTrip(func(*http.Request) (*http.Response, error) { return nil, nil })}}, //nolint:nilnil // a bad one
+		"no answer":            {Client: &http.Client{Transport: roundTrip(func(*http.Request) (*http.Response, error) { return nil, nil })}}, // a bad one
 		"a middleware panics": {Client: s.Client(), Middleware: []func(http.RoundTripper) http.RoundTripper{func(next http.RoundTripper) http.RoundTripper {
 			return roundTrip(func(r *http.Request) (*http.Response, error) {
 				_, _ = next.RoundTrip(r)

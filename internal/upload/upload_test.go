@@ -158,7 +158,7 @@ func TestReadersArriveWhole(t *testing.T) {
 			all := sent(t, body)
 			got := parsed(t, body, all)
 			assert.Equal(t, "text", got.Value["note"][0])
-			assert.True(t, data == content(t, got.File["scan"][0]))
+			assert.Equal(t, data, content(t, got.File["scan"][0]))
 			assert.Equal(t, c.length, body.Length == int64(len(all)))
 			assert.Nil(t, form.Finish(0))
 		})
@@ -199,7 +199,7 @@ func TestHold(t *testing.T) {
 	first := sent(t, body)
 	require.EqualValues(t, len(first), body.Length)
 	require.Equal(t, first, sent(t, body))
-	require.True(t, data == content(t, parsed(t, body, first).File["scan"][0]))
+	require.Equal(t, data, content(t, parsed(t, body, first).File["scan"][0]))
 
 	s, err := upload.New().Source("scan", plain{strings.NewReader(data)})
 	require.NoError(t, err)
@@ -306,7 +306,7 @@ func TestNewSendDuringARead(t *testing.T) {
 		time.Sleep(90 * time.Minute) // in the second Read
 		all := sent(t, body)
 		require.ErrorIs(t, <-ended, upload.ErrStopped)
-		require.True(t, data == content(t, parsed(t, body, all).File["scan"][0]))
+		require.Equal(t, data, content(t, parsed(t, body, all).File["scan"][0]))
 		require.False(t, r.overlaps.Load())
 		n, err := stale.Read(make([]byte, 1))
 		require.Zero(t, n)

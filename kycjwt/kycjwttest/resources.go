@@ -262,7 +262,7 @@ func (s *Server) documentLink(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusNotFound, "Not Found")
 		return
 	}
-	kyctest.WriteJSON(w, http.StatusOK, map[string]any{"url": "https://files.example/" + d.meta["id"].(string) + "?signature=fake"}) //nolint:forcetypeassert // set by upload
+	kyctest.WriteJSON(w, http.StatusOK, map[string]any{"url": "https://files.example/" + d.meta["id"].(string) + "?signature=fake"}) // set by upload
 }
 
 // Document returns the content of an uploaded document, or nil.

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf16"
@@ -114,7 +115,7 @@ func reformatted(body []byte) []written {
 			all = append(all, written{b.Bytes(), "indented by " + indent.name})
 		}
 	}
-	for _, w := range all[:len(all):len(all)] {
+	for _, w := range slices.Clip(all) {
 		for _, escape := range []struct {
 			name string
 			to   func([]byte) []byte

@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -119,9 +120,7 @@ func NewProxy(format webhook.ProxyFormat, backend string, server *Identity) (*ht
 		for name := range example {
 			r.Out.Header.Del(name)
 		}
-		for name, values := range Forward(format, r.In.TLS.PeerCertificates...) {
-			r.Out.Header[name] = values
-		}
+		maps.Copy(r.Out.Header, Forward(format, r.In.TLS.PeerCertificates...))
 	}})
 	proxy.TLS = &tls.Config{Certificates: []tls.Certificate{server.TLS()}, ClientAuth: tls.RequestClientCert, MinVersion: tls.VersionTLS12}
 	proxy.StartTLS()

@@ -80,7 +80,7 @@ type roundRobin struct {
 }
 
 type waiter struct {
-	ctx   context.Context //nolint:containedctx // the caller's, for the checks made on its behalf
+	ctx   context.Context // the caller's, for the checks made on its behalf
 	tx    nafath.Transaction
 	due   time.Time
 	final chan nafath.Status

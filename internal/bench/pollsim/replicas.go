@@ -95,7 +95,7 @@ func Bucket(n int) func(*nafath.Client, Scenario) (Policy, error) {
 }
 
 // Scripts counts the scripts of the last Shared fleet.
-var Scripts atomic.Int64 //nolint:gochecknoglobals // one simulation at a time
+var Scripts atomic.Int64 // one simulation at a time
 
 // Shared lets n Pollers share the budget of redisstore.
 func Shared(n int) func(*nafath.Client, Scenario) (Policy, error) {

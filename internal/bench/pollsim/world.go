@@ -211,7 +211,7 @@ func (w *world) beside(req *http.Request, id string) (*http.Response, error) {
 	status := http.StatusInternalServerError
 	switch {
 	case !other || w.Answer == Waiting:
-		return nil, nil //nolint:nilnil // not ours to answer
+		return nil, nil // not ours to answer
 	case w.Answer == Hanging:
 		<-req.Context().Done()
 		return nil, req.Context().Err()

@@ -99,7 +99,7 @@ func (r *Rule) explainUnknown(leaf *x509.Certificate, sent []*x509.Certificate) 
 }
 
 func weak(a x509.SignatureAlgorithm) bool {
-	switch a { //nolint:exhaustive // all others are strong, or unknown and refused as such
+	switch a { // all others are strong, or unknown and refused as such
 	case x509.MD2WithRSA, x509.MD5WithRSA, x509.SHA1WithRSA, x509.DSAWithSHA1, x509.ECDSAWithSHA1:
 		return true
 	}
