@@ -2,10 +2,13 @@ package storm
 
 import (
 	"encoding/json"
+	"errors"
+	"fmt"
 	"maps"
 	"strings"
 	"time"
 
+	"github.com/kyckit/kyckit/nafath"
 	"github.com/kyckit/kyckit/nafath/nafathtest"
 )
 
@@ -79,6 +82,8 @@ func (w *world) check() {
 			w.breach(n.person, "approved, and verified only %s after the last disturbance", n.doneAt.Sub(latest).Round(time.Second))
 		case acted && a.what == rejected && n.outcome != rejected:
 			w.breach(n.person, "rejected, but the product says %q", n.outcome)
+		case n.outcome == unsent && !errors.Is(n.err, nafath.ErrClosed) && !w.creationsFail():
+			w.breach(n.person, "%s was given up unsent for no reason: %v", n.id, n.err)
 		}
 	}
 	for id, n := range handled {
@@ -87,6 +92,7 @@ func (w *world) check() {
 		}
 	}
 	w.checkCalls()
+	w.checkMemory()
 	for _, op := range []string{nafathtest.OpRequest, nafathtest.OpStatus, nafathtest.OpDetails} {
 		if n := w.fake.Limited(op); n > 0 && !w.othersUse() {
 			w.breach("", "%d calls of %s were over the limit", n, op)
@@ -146,6 +152,18 @@ func (w *world) checkFloor() {
 	}
 }
 
+// creationsFail reports whether something in the plan makes a creation fail before
+// the provider accepts it. A 429 does not: the product waits and asks again.
+func (w *world) creationsFail() bool {
+	for _, f := range w.plan.faults {
+		of, _, _ := strings.Cut(f.kind, "-")
+		if of == "token" || of == "all" || of == "request" && f.kind != "request-429" {
+			return true
+		}
+	}
+	return false
+}
+
 // othersUse reports whether calls over the limit may come: somebody else uses the
 // tenant, or a process was started again and cannot know what the last one used,
 // because nothing is shared.
@@ -159,12 +177,15 @@ func (w *world) othersUse() bool {
 	return w.plan.foreign || restarted && !w.plan.budget
 }
 
-// checkLeaks looks for what must be in no log and no error.
+// checkLeaks looks for what must be in no log, error, trace or shared store.
 func (w *world) checkLeaks() {
 	text := w.records.text()
 	w.mu.Lock()
 	text += strings.Join(w.errors, "\n")
 	w.mu.Unlock()
+	if w.shared != nil {
+		text += w.shared.redis.Dump()
+	}
 	planted := []string{plantedName, nafathtest.ClientSecret, w.hookSecret, "fake-token-"}
 	for person := range w.begins {
 		planted = append(planted, person)
@@ -174,7 +195,43 @@ func (w *world) checkLeaks() {
 	}
 	for _, p := range planted {
 		if i := strings.Index(text, p); i >= 0 {
-			w.breach("", "a log or an error shows %q: …%s…", p, text[max(0, i-80):min(len(text), i+len(p)+20)])
+			w.breach("", "a log, an error, a trace or the store shows %q: …%s…", p, text[max(0, i-80):min(len(text), i+len(p)+20)])
 		}
+	}
+}
+
+// checkMemory looks for what pollers still hold when everything has ended.
+func (w *world) checkMemory() {
+	if !w.settled() {
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, r := range w.replicas {
+		if r == nil {
+			continue
+		}
+		if s := r.poller.Stats(); s.Pending+s.InFlight+s.Queued+s.Details > 0 {
+			w.breaches = append(w.breaches, breach{"", fmt.Sprintf("%s holds what has ended: %+v", r.name, s)})
+		}
+	}
+}
+
+// checkRest looks for what stays in the shared store for ever.
+func (w *world) checkRest() {
+	if w.shared == nil {
+		return
+	}
+	longest := time.Duration(0)
+	for _, key := range w.shared.redis.Keys() {
+		left := w.shared.redis.TTL(key)
+		if left == 0 {
+			w.breach("", "a key of the store never expires: %q", key)
+		}
+		longest = max(longest, left)
+	}
+	time.Sleep(longest + time.Second)
+	if keys := w.shared.redis.Keys(); len(keys) > 0 {
+		w.breach("", "the store still holds %d keys", len(keys))
 	}
 }

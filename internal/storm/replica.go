@@ -44,6 +44,7 @@ func (w *world) newReplica(slot int) (*replica, error) {
 	settings := kyckit.HTTP{
 		Client: &http.Client{Transport: &link{base: w.fake.Client().Transport, life: r.life}},
 		Logger: w.log,
+		Trace:  w.trace(),
 	}
 	token := w.fake.TokenConfig()
 	token.HTTP = settings
@@ -134,7 +135,7 @@ func (r *replica) follow(n row, v *nafath.Verification) {
 			}
 			r.w.note(n.person, "%s says %s (%v)", r.name, outcome, u.Err)
 			_ = r.w.store.change(r, n.id, func(n *row) {
-				n.state, n.outcome, n.shownAs, n.doneAt, n.sealed = done, outcome, shown, time.Now(), ""
+				n.state, n.outcome, n.shownAs, n.err, n.doneAt, n.sealed = done, outcome, shown, u.Err, time.Now(), ""
 			})
 		}
 	})

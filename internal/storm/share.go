@@ -29,6 +29,8 @@ type shared struct {
 	conns  map[*wire]bool
 }
 
+func init() { miniredis.DumpMaxLineLen = 1 << 20 } // the search for leaks reads whole values
+
 func newShared() *shared {
 	s := &shared{redis: miniredis.NewMiniRedis(), cut: map[string]time.Time{}, conns: map[*wire]bool{}}
 	s.redis.ClockTTL(true)

@@ -41,6 +41,7 @@ type row struct {
 	code                       string // what the page shows; in a real product it is in sealed
 	transID                    string // for the checks of the world alone
 	shownAs                    string // the id in the details, of a verified person
+	err                        error  // why it is unsent
 	begunAt, openedAt, doneAt  time.Time
 }
 

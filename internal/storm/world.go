@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/kyckit/kyckit"
 	"github.com/kyckit/kyckit/kyctest"
 	"github.com/kyckit/kyckit/nafath"
 	"github.com/kyckit/kyckit/nafath/nafathtest"
@@ -137,6 +138,7 @@ func run(p plan) (*world, error) {
 	// What still tries to reach the store gives up within minutes. Whatever is
 	// left then is a leak, which the bubble reports.
 	time.Sleep(10 * time.Minute)
+	w.checkRest()
 	return w, nil
 }
 
@@ -290,6 +292,21 @@ func (w *world) story(who string) string {
 	return b.String()
 }
 
+// trace keeps what telemetry is told, for the search for leaks.
+func (w *world) trace() *kyckit.Trace {
+	return &kyckit.Trace{
+		Call: func(_ context.Context, call kyckit.CallInfo) (context.Context, func(kyckit.CallEnd)) {
+			return nil, func(end kyckit.CallEnd) {
+				w.saw(end.Err)
+				w.records.write(fmt.Sprintf("%+v %+v\n", call, end))
+			}
+		},
+		Try: func(_ context.Context, _ kyckit.CallInfo, try kyckit.TryInfo) (context.Context, func(kyckit.TryEnd)) {
+			return nil, func(end kyckit.TryEnd) { w.records.write(fmt.Sprintf("%+v %+v\n", try, end)) }
+		},
+	}
+}
+
 // records keeps a log for the search for leaks.
 type records struct {
 	mu sync.Mutex
@@ -304,6 +321,12 @@ func (r *records) Handle(ctx context.Context, record slog.Record) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return slog.NewTextHandler(&r.b, &slog.HandlerOptions{Level: slog.LevelDebug}).Handle(ctx, record)
+}
+
+func (r *records) write(line string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.b.WriteString(line)
 }
 
 func (r *records) text() string {
