@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net"
-	"os"
 	"sync"
 	"time"
 
@@ -50,7 +49,7 @@ func (s *shared) client(slot string) *redis.Client {
 			if err != nil {
 				return nil, err
 			}
-			w := &wire{Conn: conn, shared: s, slot: slot}
+			w := &wire{Conn: conn, shared: s, slot: slot, closed: make(chan struct{})}
 			s.mu.Lock()
 			s.conns[w] = true
 			s.mu.Unlock()
@@ -95,40 +94,70 @@ func (s *shared) happen(p planned, slot string) {
 	}
 }
 
-// wire is a connection that may fall silent.
+// wire is a connection that may fall silent. As in TCP, a write does not wait for
+// the network: what is written meanwhile arrives later, and the answers are missed.
 type wire struct {
 	net.Conn
 
 	shared *shared
 	slot   string
-	mu     sync.Mutex
-	until  time.Time
-}
+	closed chan struct{}
+	once   sync.Once
 
-// SetWriteDeadline implements net.Conn.
-func (w *wire) SetWriteDeadline(t time.Time) error {
-	w.mu.Lock()
-	w.until = t
-	w.mu.Unlock()
-	return w.Conn.SetWriteDeadline(t)
+	mu      sync.Mutex
+	waiting []byte
 }
 
 // Write implements net.Conn.
 func (w *wire) Write(b []byte) (int, error) {
+	silent := w.shared.silent(w.slot)
+	w.mu.Lock()
+	held := silent > 0 || len(w.waiting) > 0
+	if held {
+		if len(w.waiting) == 0 {
+			go w.deliver()
+		}
+		w.waiting = append(w.waiting, b...)
+	}
+	w.mu.Unlock()
+	if held {
+		return len(b), nil
+	}
+	return w.Conn.Write(b)
+}
+
+// deliver sends what waited, when the network is back.
+func (w *wire) deliver() {
 	for {
-		silent := w.shared.silent(w.slot)
-		if silent <= 0 {
-			return w.Conn.Write(b)
+		if silent := w.shared.silent(w.slot); silent > 0 {
+			select {
+			case <-time.After(silent):
+				continue
+			case <-w.closed:
+				return
+			}
 		}
 		w.mu.Lock()
-		until := w.until
-		w.mu.Unlock()
-		if !until.IsZero() && time.Until(until) < silent {
-			time.Sleep(time.Until(until))
-			return 0, os.ErrDeadlineExceeded
+		b := w.waiting
+		if len(b) == 0 {
+			w.waiting = nil
+			w.mu.Unlock()
+			return
 		}
-		time.Sleep(silent)
+		w.mu.Unlock()
+		if _, err := w.Conn.Write(b); err != nil {
+			return
+		}
+		w.mu.Lock()
+		w.waiting = w.waiting[len(b):]
+		w.mu.Unlock()
 	}
+}
+
+// Close implements net.Conn.
+func (w *wire) Close() error {
+	w.once.Do(func() { close(w.closed) })
+	return w.Conn.Close()
 }
 
 // share gives a process its part of the tenant: the whole through the shared
