@@ -1,9 +1,9 @@
 package storm
 
 import (
+	"encoding/json"
 	"flag"
 	"fmt"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -22,7 +22,7 @@ type defect struct {
 	name, file, old, new string
 }
 
-// defects are planted one after the other into a copy of the module.
+// defects are planted one after the other, each into a copy of the code.
 var defects = []defect{
 	{"the details are not compared with the person", "nafath/verify.go", `if !ok || id != e.tx.NationalID {`, `if !ok || id == "" {`},
 	{"a webhook is taken as proof", "nafath/notify.go", `	if e := s.open[k]; e != nil {
@@ -141,19 +141,10 @@ func TestPlantedDefects(t *testing.T) {
 			continue
 		}
 		t.Run(d.name, func(t *testing.T) {
-			root := copyModules(t)
-			name := filepath.Join(root, d.file)
-			text, err := os.ReadFile(name)
-			require.NoError(t, err)
-			require.NoError(t, os.WriteFile(name, []byte(strings.Replace(string(text), d.old, d.new, 1)), 0o600))
-			program := filepath.Join(root, "storm.test")
-			build := exec.CommandContext(t.Context(), "go", "test", "-c", "-vet=off", "-o", program, "./internal/storm")
-			build.Dir = root
-			out, err := build.CombinedOutput()
-			require.NoError(t, err, string(out))
+			program := buildWith(t, d)
 			for seed := 1; seed <= most; {
 				n := min(max(5, seed), most+1-seed) // more and more at a time
-				storm := exec.CommandContext(t.Context(), program, "-test.run=TestStorm", "-test.timeout=5m", "-test.parallel=1",
+				storm := exec.CommandContext(t.Context(), program, "-test.run=TestStorm", "-test.timeout=5m",
 					fmt.Sprintf("-storm.seeds=%d", n), fmt.Sprintf("-storm.seed=%d", seed))
 				out, err := storm.CombinedOutput()
 				if err != nil {
@@ -178,40 +169,21 @@ func firstSeed(out string, from int) string {
 	return fmt.Sprintf("%d or later", from)
 }
 
-// copyModules copies the modules that the storm is made of.
-func copyModules(t *testing.T) string {
+// buildWith builds the storm with a defect, in a tree that is overlaid: nothing of
+// the real one is touched.
+func buildWith(t *testing.T, d defect) (program string) {
 	t.Helper()
-	root := t.TempDir()
-	from := filepath.Join("..", "..")
-	require.NoError(t, filepath.WalkDir(from, func(name string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		rel, err := filepath.Rel(from, name)
-		if err != nil {
-			return err
-		}
-		switch base := d.Name(); {
-		case d.IsDir() && (strings.HasPrefix(base, ".") && rel != "." || base == "examples" || base == "node_modules" || base == "docs"):
-			return filepath.SkipDir
-		case d.IsDir():
-			return os.MkdirAll(filepath.Join(root, rel), 0o755)
-		case !strings.HasSuffix(base, ".go") && !strings.HasPrefix(base, "go.") && !strings.HasSuffix(base, ".lua"):
-			return nil
-		}
-		text, err := os.ReadFile(name)
-		if err != nil {
-			return err
-		}
-		return os.WriteFile(filepath.Join(root, rel), text, 0o600)
-	}))
-	// The workspace without the examples, which were not copied.
-	uses, err := filepath.Glob(filepath.Join(root, "*", "go.mod"))
+	name, err := filepath.Abs(filepath.Join("..", "..", d.file))
 	require.NoError(t, err)
-	work := "go 1.26.0\n\nuse (\n\t.\n\t./internal/storm\n"
-	for _, use := range uses {
-		work += "\t./" + filepath.Base(filepath.Dir(use)) + "\n"
-	}
-	require.NoError(t, os.WriteFile(filepath.Join(root, "go.work"), []byte(work+")\n"), 0o600))
-	return root
+	text, err := os.ReadFile(name)
+	require.NoError(t, err)
+	dir := t.TempDir()
+	patched, overlay, program := filepath.Join(dir, "patched.go"), filepath.Join(dir, "overlay.json"), filepath.Join(dir, "storm.test")
+	require.NoError(t, os.WriteFile(patched, []byte(strings.Replace(string(text), d.old, d.new, 1)), 0o600))
+	replace, err := json.Marshal(map[string]map[string]string{"Replace": {name: patched}})
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(overlay, replace, 0o600))
+	out, err := exec.CommandContext(t.Context(), "go", "test", "-c", "-vet=off", "-overlay", overlay, "-o", program, ".").CombinedOutput()
+	require.NoError(t, err, string(out))
+	return program
 }
