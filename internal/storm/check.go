@@ -106,14 +106,19 @@ func (w *world) checkCalls() {
 	p := w.plan
 	restarts := len(p.crashes) + len(p.deploys)
 	denied := 0 // faults that cost tokens
+	vain := 0   // requests of a process without a token while the endpoint fails: it asks more than once a second
 	for _, f := range p.faults {
-		if f.kind == "revoke" || strings.Contains(f.kind, "401") || strings.HasPrefix(f.kind, "token") {
+		of, _, _ := strings.Cut(f.kind, "-")
+		if f.kind == "revoke" || strings.Contains(f.kind, "401") || of == "token" {
 			denied++
+		}
+		if of == "token" {
+			vain += int(f.length / (675 * time.Millisecond))
 		}
 	}
 	// A token serves a process for its life; each that is refused costs another.
 	lives := int(time.Since(w.began)/p.token) + 2
-	most := (p.replicas+restarts)*2*lives + 12*denied*p.replicas
+	most := (p.replicas+restarts)*2*lives + (12*denied+vain)*p.replicas
 	if n := w.fake.Count(nafathtest.OpToken); n > most {
 		w.breach("", "%d tokens were fetched, where %d suffice", n, most)
 	}
