@@ -12,8 +12,6 @@ import (
 	"net/http"
 	"net/url"
 	"time"
-
-	"github.com/kyckit/kyckit/internal/strictjson"
 )
 
 // Delivery is one incoming webhook call. The handler builds it; authenticators
@@ -61,18 +59,18 @@ type Delivery struct {
 	// order, for the log.
 	Layers []Layer
 
-	checked   []byte     // the body that has passed DecodeStrict
+	checked   []byte     // the body that has passed DecodeStrict and would for every v
 	via       string     // which layer of each Any has accepted it
 	secret    int        // which secret of the last authenticator fitted, from 1
 	concealed *concealed // nil once it is done
 }
 
 // Decode decodes the body as DecodeStrict does. A body that the handler has
-// checked already is not checked again, unless v has structs inside: it is
-// recognised by its place in memory, so a body that Handle has put in its place
-// is checked.
+// checked already is not checked again, unless it has keys in one object that
+// differ only by case: it is recognised by its place in memory, so a body that
+// Handle has put in its place is checked.
 func (d *Delivery) Decode(v any) error {
-	if n := len(d.Body); n > 0 && n == len(d.checked) && &d.Body[0] == &d.checked[0] && !strictjson.Nested(v) {
+	if n := len(d.Body); n > 0 && n == len(d.checked) && &d.Body[0] == &d.checked[0] {
 		return decodeChecked(d.Body, v)
 	}
 	return DecodeStrict(d.Body, v)

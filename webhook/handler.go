@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/kyckit/kyckit"
+	"github.com/kyckit/kyckit/internal/strictjson"
 )
 
 const (
@@ -180,10 +181,13 @@ func (h *handler) serve(r *http.Request, d *Delivery, j *job) (Outcome, error) {
 	}
 	d.removeConcealed()
 	if !h.AnyBody {
-		if err := DecodeStrict(d.Body, nil); err != nil {
-			return Malformed, readBefore(err, short)
+		reason, plain := strictjson.Check(d.Body, nil)
+		if reason != "" {
+			return Malformed, readBefore(malformed(reason), short)
 		}
-		d.checked = d.Body
+		if plain {
+			d.checked = d.Body
+		}
 	}
 	return h.once(context.WithoutCancel(r.Context()), d, j)
 }

@@ -25,7 +25,7 @@ import (
 // [ErrMalformed] and [kyckit.ErrInvalid] and holds nothing of the body. On an
 // error v may be partly filled, as with json.Unmarshal.
 func DecodeStrict(body []byte, v any) error {
-	if reason := strictjson.Check(body, v); reason != "" {
+	if reason, _ := strictjson.Check(body, v); reason != "" {
 		return malformed(reason)
 	}
 	if v == nil {

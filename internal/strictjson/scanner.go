@@ -87,32 +87,49 @@ func (s *scanner) word(w string) string {
 }
 
 func (s *scanner) number() string {
-	s.take('-')
-	if !s.take('0') && !s.digits() {
+	end := number(s.data, s.pos)
+	if end < 0 {
 		return notJSON
 	}
-	if s.take('.') && !s.digits() {
-		return notJSON
-	}
-	if s.take('e') || s.take('E') {
-		if !s.take('+') {
-			s.take('-')
-		}
-		if !s.digits() {
-			return notJSON
-		}
-	}
+	s.pos = end
 	return ""
 }
 
-func (s *scanner) digits() bool {
-	data, i := s.data, s.pos
+// number returns where the number at i ends, -1 if it is none.
+func number(data []byte, i int) int {
+	if at(data, i) == '-' {
+		i++
+	}
+	if at(data, i) == '0' {
+		i++
+	} else if i = digits(data, i); i < 0 {
+		return -1
+	}
+	if at(data, i) == '.' {
+		if i = digits(data, i+1); i < 0 {
+			return -1
+		}
+	}
+	if at(data, i)|0x20 == 'e' {
+		i++
+		if c := at(data, i); c == '+' || c == '-' {
+			i++
+		}
+		return digits(data, i)
+	}
+	return i
+}
+
+// digits returns where the digits at i end, -1 if there are none.
+func digits(data []byte, i int) int {
+	start := i
 	for i < len(data) && data[i]-'0' <= 9 {
 		i++
 	}
-	start := s.pos
-	s.pos = i
-	return i > start
+	if i == start {
+		return -1
+	}
+	return i
 }
 
 func (s *scanner) nested(room []uint64, into target) (reason string) {
@@ -211,7 +228,7 @@ func (s *scanner) text() (raw []byte, escaped bool, reason string) {
 	s.pos++
 	start := s.pos
 	for {
-		s.plain()
+		s.pos = plain(s.data, s.pos)
 		if s.pos == len(s.data) {
 			return nil, false, notJSON
 		}
@@ -229,16 +246,6 @@ func (s *scanner) text() (raw []byte, escaped bool, reason string) {
 			return nil, false, notJSON
 		}
 	}
-}
-
-// plain skips the bytes that need no attention inside a string: all but quotes,
-// backslashes and control characters.
-func (s *scanner) plain() {
-	data, i := s.data, s.pos // locals stay in registers
-	for i < len(data) && data[i] >= 0x20 && data[i] != '"' && data[i] != '\\' {
-		i++
-	}
-	s.pos = i
 }
 
 // escape reads one escape; a surrogate must come as a pair.

@@ -28,15 +28,17 @@ const (
 //   - invalid UTF-8, and escapes of lone surrogates;
 //   - anything but white space after the value;
 //   - more than MaxDepth levels of nesting.
-func Check(body []byte, v any) (reason string) {
+//
+// plain says that it is one whatever v is.
+func Check(body []byte, v any) (reason string, plain bool) {
 	if !utf8.Valid(body) {
-		return invalidUTF8
+		return invalidUTF8, false
+	}
+	if obvious(body) {
+		return "", true
 	}
 	// The first keys live on the stack, so that common events allocate nothing.
 	var room [64]uint64
 	s := scanner{data: body}
-	return s.document(room[:], targetOf(v))
+	return s.document(room[:], targetOf(v)), false
 }
-
-// Nested tells whether Check may refuse for v what it accepts for nil.
-func Nested(v any) bool { return targetOf(v).typ != nil }

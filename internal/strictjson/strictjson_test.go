@@ -6,10 +6,17 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
+
+// check returns the reason of Check.
+func check(body []byte, v any) string {
+	reason, _ := Check(body, v)
+	return reason
+}
 
 func TestCheckAccepts(t *testing.T) {
 	for _, body := range []string{
@@ -19,7 +26,7 @@ func TestCheckAccepts(t *testing.T) {
 		`{"transId":"t","extra":{"deep":[true]}}`,
 		`{"labels":{"A":1,"a":2,"\u212aey":3,"key":4,"Key":5}}`, `[[{"A":1,"a":2}]]`, `[{"m":{"A":1,"a":2}}]`,
 	} {
-		assert.Empty(t, Check([]byte(body), nil), body)
+		assert.Empty(t, check([]byte(body), nil), body)
 	}
 }
 
@@ -58,7 +65,7 @@ func TestCheckRefuses(t *testing.T) {
 		"comment":                        `{}//`,
 	} {
 		t.Run(name, func(t *testing.T) {
-			require.NotEmpty(t, Check([]byte(body), nil))
+			require.NotEmpty(t, check([]byte(body), nil))
 		})
 	}
 }
@@ -73,33 +80,40 @@ func TestCheckManyKeys(t *testing.T) {
 		b.WriteString(`"` + last + `":1}`)
 		return b.Bytes()
 	}
-	require.Empty(t, Check(build("other"), nil))
-	require.Equal(t, duplicateKey, Check(build("K"), nil))
-	require.Equal(t, duplicateKey, Check(build("k"+strings.Repeat("X", 499)), nil))
+	require.Empty(t, check(build("other"), nil))
+	require.Equal(t, duplicateKey, check(build("K"), nil))
+	require.Equal(t, duplicateKey, check(build("k"+strings.Repeat("X", 499)), nil))
 }
 
 func TestCheckAllocatesNothing(t *testing.T) {
 	body := []byte(`{"Type":"NafathVerificationCompleted","TransId":"abc","Status":"COMPLETED","n":[{"a":1},{"a":2}]}`)
+	small := []byte(`{"a":{"bc":1},"d":2}`)
 	assert.Zero(t, testing.AllocsPerRun(100, func() {
-		if Check(body, nil) != "" {
+		if check(body, nil) != "" || check(small, new(outer)) != "" {
 			panic("refused")
 		}
 	}))
 }
 
-func TestHashKeyFoldsASCII(t *testing.T) {
-	for a := range 128 {
-		for b := range 128 {
-			for _, around := range []string{"", "abcdefg", "abcdefghij"} {
-				x, y := around+string(rune(a))+"z", around+string(rune(b))+"Z"
-				if a == '\\' || b == '\\' {
-					continue
-				}
-				if got, want := hashKey([]byte(x), false, true) == hashKey([]byte(y), false, true), strings.EqualFold(x, y); got != want {
-					t.Fatalf("%q and %q: %v", x, y, got)
-				}
+// TestRoughKeysShareAHashWhateverTheirCase: also with the end of the document
+// close behind.
+func TestRoughKeysShareAHashWhateverTheirCase(t *testing.T) {
+	seen := map[uint64]string{}
+	for _, key := range []string{"", "a", "b", "transId", "transIds", "transIdsX", "notification", "sixteen_letters.", "sixteen_letters.?"} {
+		for _, after := range []string{"", ":", ":1}", ":1}        "} {
+			hash, end := roughKey([]byte(` "`+key+`"`+after), 1)
+			upper, _ := roughKey([]byte(` "`+strings.ToUpper(key)+`"`), 1)
+			require.Equal(t, len(key)+3, end, key)
+			require.Equal(t, upper, hash, key)
+			if other, ok := seen[hash]; ok {
+				require.Equal(t, key, other, "a hash that tells too little")
 			}
+			seen[hash] = key
 		}
+	}
+	for _, none := range []string{"", "x", `"open`, `"open and long`, `"k\u0065y"`, `"kéy"`, "\"k\ney\"", `"long enough \u0065"`, `"long enough é"`} {
+		_, end := roughKey([]byte(none), 0)
+		require.Equal(t, -1, end, none)
 	}
 }
 
@@ -110,6 +124,7 @@ func FuzzCheck(f *testing.F) {
 	for _, seed := range []string{
 		`{"a":1,"A":2}`, `[1,2.5e-3,"\u00e9\ud83d\ude00",null]`, "\"\xff\"", `{"a":{"b":[{}]}}`, `{"k":"\ud800"}`,
 		"{\"\u212a\":1,\"k\":2}", `"abcdefg\"hijklmnop"`, strings.Repeat("[", 70), ` {"a" : [ ] , "b" : { } } `, `{"\u0061":1,"a":2}`, `1e999`,
+		`{"data":{"id":1,"ID":2},"free":{"a":"1","A":"2"}}`, `[{"List":[{"More":[{"Name":"","name":""}]}]}]`, `{"x":{"identifier_1":{"id":1,"\u212aey":3}}}`,
 	} {
 		f.Add([]byte(seed))
 	}
@@ -119,7 +134,15 @@ func FuzzCheck(f *testing.F) {
 		return d
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
-		reason := Check(body, nil)
+		reason, plain := Check(body, nil)
+		for _, v := range []any{nil, new(outer), &[]outer{}, &map[string]*outer{}} {
+			if got, want := check(body, v), exactly(body, v); got != want {
+				t.Fatalf("%T: %q where the scanner alone says %q: %q", v, got, want, body)
+			}
+			if plain && check(body, v) != "" {
+				t.Fatalf("refused for %T: %q", v, body)
+			}
+		}
 		if reason == "" {
 			if !json.Valid(body) {
 				t.Fatalf("accepted what encoding/json refuses: %q", body)
@@ -139,6 +162,15 @@ func FuzzCheck(f *testing.F) {
 			t.Fatalf("%s: refused what encoding/json accepts: %q", reason, body)
 		}
 	})
+}
+
+// exactly is Check without its short cut.
+func exactly(body []byte, v any) string {
+	if !utf8.Valid(body) {
+		return invalidUTF8
+	}
+	s := scanner{data: body}
+	return s.document(nil, targetOf(v))
 }
 
 // twice reads the next value and reports whether an object in it has two keys

@@ -9,23 +9,8 @@ import (
 // value is a type with no struct in it, or an unknown one.
 type target struct{ typ reflect.Type }
 
-// targetOf returns the target of a document that is decoded into v. It is the
-// zero value when v has no structs below the document and its elements, whose
-// keys the scanner compares by case in any event.
-func targetOf(v any) target {
-	t := target{reflect.TypeOf(v)}.settled()
-	if t.typ == nil {
-		return t
-	}
-	outer := t
-	if k := t.typ.Kind(); k == reflect.Slice || k == reflect.Array {
-		outer = t.element()
-	}
-	if outer.isStruct() && !hasNested(outer.typ) {
-		return target{}
-	}
-	return t
-}
+// targetOf returns the target of a document that is decoded into v.
+func targetOf(v any) target { return target{reflect.TypeOf(v)}.settled() }
 
 // settled follows pointers, and forgets types with no struct in them, such as
 // json.RawMessage and other slices of bytes.
@@ -51,16 +36,6 @@ func holdsStruct(t reflect.Type, depth int) bool {
 	default:
 		return false
 	}
-}
-
-// hasNested tells whether a struct has a field with room for a struct.
-func hasNested(t reflect.Type) bool {
-	for field := range t.Fields() {
-		if holdsStruct(field.Type, 0) {
-			return true
-		}
-	}
-	return false
 }
 
 // isStruct tells whether encoding/json binds the keys of an object to fields.
