@@ -34,13 +34,13 @@ func readBody(r io.Reader, announced, limit int64) ([]byte, error) {
 		if int64(len(buf)) > limit {
 			return buf[:limit], errBodyTooLong
 		}
-		if errors.Is(err, io.EOF) {
+		switch {
+		case err == nil:
+		case errors.Is(err, io.EOF):
 			return buf, nil
-		}
-		if errors.As(err, new(*http.MaxBytesError)) { // a middleware has a limit of its own
+		case errors.As(err, new(*http.MaxBytesError)): // a middleware has a limit of its own
 			return buf, errBodyTooLong
-		}
-		if err != nil {
+		default:
 			return buf, err
 		}
 		if len(buf) < cap(buf) {

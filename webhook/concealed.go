@@ -92,7 +92,8 @@ func (d *Delivery) removeConcealed() {
 		concealAll(as, d)
 	}
 	d.concealed = nil
-	d.Header = without(d.Header, append(c.headers, alwaysConcealed[:]...))
+	var room [8]string // mostly enough, and on the stack
+	d.Header = without(d.Header, append(append(room[:0], alwaysConcealed[:]...), c.headers...))
 	if c.prefix != "" && d.URL != nil && strings.HasPrefix(d.URL.Path, c.prefix) {
 		u := *d.URL
 		u.Path, u.RawPath = c.prefix, ""

@@ -19,7 +19,7 @@ const (
 // default.
 type MemoryClaimsConfig struct {
 	// MaxEntries is how many keys are remembered, at most 268 million. Zero or
-	// less means 65,536, which takes about 8 MB.
+	// less means 65,536, which takes about 5 MB.
 	MaxEntries int
 	// OnEvent, if set, hears of every claim for which there was no room. It must
 	// be safe for concurrent use and must not block; a metric and an alarm belong
@@ -57,52 +57,39 @@ func NewMemoryClaims(cfg MemoryClaimsConfig) Claims {
 	if cfg.MaxEntries <= 0 {
 		cfg.MaxEntries = defaultMaxEntries
 	}
+	m := &memoryClaims{
+		claimTable: newClaimTable(), max: min(cfg.MaxEntries, maxMaxEntries), onEvent: cfg.OnEvent, soonest: math.MaxInt64,
+	}
 	if cfg.Now == nil {
-		cfg.Now = time.Now
+		start := time.Now()
+		m.now = func() int64 { return int64(time.Since(start)) } // reads one clock where time.Now reads two
+	} else {
+		start := cfg.Now()
+		m.now = func() int64 { return int64(cfg.Now().Sub(start)) }
 	}
-	return &memoryClaims{
-		cfg: cfg, max: min(cfg.MaxEntries, maxMaxEntries), start: cfg.Now(), entries: map[claimKey]claimEntry{}, soonest: math.MaxInt64,
-	}
-}
-
-// claimKey is the start of a key's SHA-256: of one size, so that long keys
-// cannot fill the memory, and without the personal data a key may hold.
-type claimKey [16]byte
-
-// claimEntry is what is remembered of a key. It holds no pointer, so the
-// garbage collector does not look through the entries.
-type claimEntry struct {
-	until     int64  // nanoseconds after the start
-	turn      uint64 // counts claims, to tell them apart
-	committed bool
+	return m
 }
 
 // memoryClaims forgets nothing just because its time is over, but when it needs
 // the room or the key is claimed again: a clock that jumps ahead and back
 // empties nothing.
 type memoryClaims struct {
-	cfg   MemoryClaimsConfig
-	max   int
-	start time.Time
+	max     int
+	onEvent func(ClaimsEvent)
+	now     func() int64 // nanoseconds after the start
 
-	mu      sync.Mutex
-	entries map[claimKey]claimEntry
+	mu sync.Mutex
+	claimTable
 	turn    uint64
-	soonest int64          // no entry ends before
-	handled []handledEntry // deliveries, in the order in which they were handled
-}
-
-// handledEntry is a delivery that may be forgotten early. It is stale when its
-// key was claimed again since.
-type handledEntry struct {
-	key  claimKey
-	turn uint64
+	soonest int64 // no entry ends before
+	looked  int   // up to here forgetOver has looked
 }
 
 // memoryClaim is one key taken. It is good as long as the entry has its turn.
 type memoryClaim struct {
 	owner *memoryClaims
 	key   claimKey
+	place int32
 	turn  uint64
 }
 
@@ -126,26 +113,32 @@ func (c *memoryClaim) claim(lease time.Duration) (ClaimsEvent, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	now := m.now()
-	if e, ok := m.entries[c.key]; ok && e.until > now {
+	place, _ := m.find(&c.key)
+	if e := &m.entries[place]; e.until > now {
 		if e.committed {
 			return "", ErrDuplicate
 		}
 		return "", ErrInProgress
 	}
-	return m.add(c, lease, now, false)
+	return m.take(c, place, lease, now, false)
 }
 
-func (m *memoryClaims) now() int64 { return int64(m.cfg.Now().Sub(m.start)) }
-
-// add gives a claim an entry, in the place of one of the same key that is over.
-func (m *memoryClaims) add(c *memoryClaim, lasts time.Duration, now int64, committed bool) (event ClaimsEvent, err error) {
-	if _, ok := m.entries[c.key]; !ok && len(m.entries) >= m.max && !m.forgetOver(now) {
+// take gives a claim an entry: the one of the same key, which is over, or a new
+// one, when there is none and place is zero.
+func (m *memoryClaims) take(c *memoryClaim, place int32, lasts time.Duration, now int64, committed bool) (event ClaimsEvent, err error) {
+	switch {
+	case place != 0:
+		m.leave(place)
+	case m.used >= m.max && !m.forgetOver(now):
 		if event = m.forgetHandled(now); event == ClaimsFull {
 			return event, &kyckit.Error{Provider: provider, Op: "claim", Kind: kyckit.ErrUnavailable, Reason: "no room for another key"}
 		}
+		fallthrough
+	default:
+		place = m.add(&c.key)
 	}
 	m.turn++
-	c.turn = m.turn
+	c.place, c.turn = place, m.turn
 	m.put(c, lasts, now, committed)
 	return event, nil
 }
@@ -156,42 +149,43 @@ func (m *memoryClaims) put(c *memoryClaim, lasts time.Duration, now int64, commi
 		until = math.MaxInt64
 	}
 	m.soonest = min(m.soonest, until)
-	m.entries[c.key] = claimEntry{until: until, turn: c.turn, committed: committed}
+	e := &m.entries[c.place]
+	e.until, e.turn, e.committed = until, c.turn, committed
 }
 
 // forgetHandled forgets the delivery that was handled first and tells what that
 // means.
 func (m *memoryClaims) forgetHandled(now int64) ClaimsEvent {
-	for len(m.handled) > 0 {
-		first := m.handled[0]
-		m.handled = m.handled[1:]
-		switch e, ok := m.entries[first.key]; {
-		case !ok || e.turn != first.turn:
-		case e.until <= now:
-			delete(m.entries, first.key)
-			return ""
-		default:
-			delete(m.entries, first.key)
-			return ClaimsForgotten
-		}
+	first := m.entries[0].next
+	if first == 0 {
+		return ClaimsFull
 	}
-	return ClaimsFull
+	over := m.entries[first].until <= now
+	m.remove(first)
+	if over {
+		return ""
+	}
+	return ClaimsForgotten
 }
 
 // forgetOver forgets one entry that is over. It looks for one only when there
-// can be one, so that a full store does not look through all its entries at
-// each claim.
+// can be one, and goes on from where it was, so that a full store does not look
+// through all its entries at each claim.
 func (m *memoryClaims) forgetOver(now int64) bool {
 	if now < m.soonest {
 		return false
 	}
 	soonest := int64(math.MaxInt64)
-	for key, e := range m.entries {
-		if e.until <= now {
-			delete(m.entries, key)
+	for range m.entries {
+		m.looked = (m.looked + 1) % len(m.entries)
+		switch e := &m.entries[m.looked]; {
+		case e.turn == 0:
+		case e.until <= now:
+			m.remove(int32(m.looked)) //nolint:gosec // at most maxMaxEntries
 			return true
+		default:
+			soonest = min(soonest, e.until)
 		}
-		soonest = min(soonest, e.until)
 	}
 	m.soonest = soonest
 	return false
@@ -199,11 +193,10 @@ func (m *memoryClaims) forgetOver(now int64) bool {
 
 // tell calls the hook, whose panic must not decide about a delivery.
 func (m *memoryClaims) tell(e ClaimsEvent) {
-	if e == "" || m.cfg.OnEvent == nil {
-		return
+	if e != "" && m.onEvent != nil {
+		defer func() { _ = recover() }()
+		m.onEvent(e)
 	}
-	defer func() { _ = recover() }()
-	m.cfg.OnEvent(e)
 }
 
 // Commit implements Claim. It fails as ErrInProgress or ErrDuplicate when the
@@ -224,38 +217,28 @@ func (c *memoryClaim) record(keep time.Duration, mayForget bool) (event ClaimsEv
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	now := m.now()
-	switch e, ok := m.entries[c.key]; {
-	case ok && e.turn == c.turn && e.committed: // again, for the answer was lost
+	place := c.place
+	if m.entries[place].turn != c.turn {
+		place, _ = m.find(&c.key)
+	}
+	switch e := &m.entries[place]; {
+	case e.turn == c.turn && e.committed: // again, for the answer was lost
 		return "", nil
-	case ok && e.turn == c.turn:
+	case e.turn == c.turn:
 		m.put(c, keep, now, true)
-	case ok && e.until > now && e.committed:
+	case e.until > now && e.committed:
 		return "", ErrDuplicate
-	case ok && e.until > now:
+	case e.until > now:
 		return "", ErrInProgress
 	default: // the lease ran out, and nobody else came
-		if event, err = m.add(c, keep, now, true); err != nil {
+		if event, err = m.take(c, place, keep, now, true); err != nil {
 			return event, err
 		}
 	}
 	if mayForget {
-		m.noteHandled(c)
+		m.enqueue(c.place)
 	}
 	return event, nil
-}
-
-// noteHandled puts a delivery behind those that were handled before.
-func (m *memoryClaims) noteHandled(c *memoryClaim) {
-	if len(m.handled) >= 2*m.max { // at least half are stale
-		fresh := make([]handledEntry, 0, 2*m.max)
-		for _, h := range m.handled {
-			if m.entries[h.key].turn == h.turn {
-				fresh = append(fresh, h)
-			}
-		}
-		m.handled = fresh
-	}
-	m.handled = append(m.handled, handledEntry{c.key, c.turn})
 }
 
 // Release implements Claim. It does nothing when the key is somebody else's by
@@ -264,8 +247,8 @@ func (c *memoryClaim) Release(context.Context) error {
 	m := c.owner
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if e := m.entries[c.key]; e.turn == c.turn && !e.committed {
-		delete(m.entries, c.key)
+	if e := &m.entries[c.place]; e.turn == c.turn && !e.committed {
+		m.remove(c.place)
 	}
 	return nil
 }
