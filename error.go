@@ -89,7 +89,7 @@ func (e *Error) WithText(message string, body []byte) *Error {
 // Message returns the provider's own text, or "". It may name a person: do not
 // log it as it is.
 func (e *Error) Message() string {
-	if e.text == nil {
+	if e == nil || e.text == nil {
 		return ""
 	}
 	message, _ := e.text()
@@ -99,7 +99,7 @@ func (e *Error) Message() string {
 // Body returns the raw answer, capped by HTTP.MaxResponseBytes, or nil. It may
 // hold personal data: do not log it as it is.
 func (e *Error) Body() []byte {
-	if e.text == nil {
+	if e == nil || e.text == nil {
 		return nil
 	}
 	_, body := e.text()
@@ -108,6 +108,9 @@ func (e *Error) Body() []byte {
 
 // Error describes the failure without any provider text or personal data.
 func (e *Error) Error() string {
+	if e == nil {
+		e = &Error{}
+	}
 	var b strings.Builder
 	for _, part := range []string{e.Provider, e.Op} {
 		if part != "" {
@@ -143,6 +146,9 @@ func (e *Error) Error() string {
 
 // Unwrap returns the kind and the cause, for errors.Is and errors.As.
 func (e *Error) Unwrap() []error {
+	if e == nil {
+		return nil
+	}
 	var errs []error
 	if e.Kind != nil {
 		errs = append(errs, e.Kind)
@@ -160,6 +166,8 @@ func (e *Error) Unwrap() []error {
 // there is none. The number of different words is small.
 func (e *Error) ErrorType() string {
 	switch {
+	case e == nil:
+		return "other"
 	case errors.Is(e.Kind, context.Canceled):
 		return "canceled"
 	case errors.Is(e.Kind, context.DeadlineExceeded):

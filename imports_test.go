@@ -20,6 +20,9 @@ const module = "github.com/kyckit/kyckit"
 var (
 	providers = []string{"nafath", "faceki", "cafsmartauth", "kycjwt"}
 
+	// shared are the other rooms that users import: those that serve every provider.
+	shared = []string{"", "auth", "webhook", "kyctest", "redisstore", "otelkyc"}
+
 	// fakes are imported by tests, by users, and by what is a test or a tool.
 	fakes = []string{
 		"kyctest", "auth/authtest", "webhook/webhooktest",
@@ -68,6 +71,7 @@ func TestImportRules(t *testing.T) {
 		}
 		require.NoError(t, err)
 		name := local(p.ImportPath)
+		checkRoom(t, name)
 		for _, imp := range p.Imports {
 			if imp == module || strings.HasPrefix(imp, module+"/") {
 				checkLocal(t, name, local(imp))
@@ -77,6 +81,17 @@ func TestImportRules(t *testing.T) {
 		}
 	}
 	require.Greater(t, seen, 20)
+}
+
+// checkRoom demands that every package be in a room that has rules.
+func checkRoom(t *testing.T, name string) {
+	t.Helper()
+	room, _, _ := strings.Cut(name, "/")
+	known := room == "internal" || inAny(name, outside) || slices.Contains(shared, room) || slices.Contains(providers, room)
+	assert.Truef(t, known, "%s is in none of the rooms above; a new provider belongs to providers", name)
+	if strings.HasSuffix(name, "test") {
+		assert.Truef(t, inAny(name, fakes) || room == "internal", "%s looks like a fake and is not one of fakes", name)
+	}
 }
 
 func checkLocal(t *testing.T, name, imp string) {

@@ -55,7 +55,7 @@ type NotAuthorizedError struct {
 
 // Error returns "denied" or "pending".
 func (e *NotAuthorizedError) Error() string {
-	if e.Pending {
+	if e != nil && e.Pending {
 		return ErrPending.Error()
 	}
 	return ErrDenied.Error()
@@ -63,7 +63,7 @@ func (e *NotAuthorizedError) Error() string {
 
 // Is makes the error match [ErrDenied] or [ErrPending].
 func (e *NotAuthorizedError) Is(target error) bool {
-	if e.Pending {
+	if e != nil && e.Pending {
 		return target == ErrPending
 	}
 	return target == ErrDenied

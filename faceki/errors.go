@@ -44,7 +44,12 @@ const verifyErrorText = "faceki: the verification has no result; see RecordIdent
 func (*VerifyError) Error() string { return verifyErrorText }
 
 // Unwrap returns the further cause.
-func (e *VerifyError) Unwrap() error { return e.Err }
+func (e *VerifyError) Unwrap() error {
+	if e == nil {
+		return nil
+	}
+	return e.Err
+}
 
 // MarshalJSON does not show the identifier.
 func (VerifyError) MarshalJSON() ([]byte, error) { return json.Marshal(verifyErrorText) }

@@ -40,14 +40,19 @@ type ValidationError struct {
 
 // Fields returns the refused fields in the provider's order, at most 100.
 func (e *ValidationError) Fields() []FieldError {
-	if e.fields == nil {
+	if e == nil || e.fields == nil {
 		return nil
 	}
 	return append([]FieldError(nil), e.fields()...)
 }
 
 // Unwrap returns a further cause, or nil.
-func (e *ValidationError) Unwrap() error { return e.cause }
+func (e *ValidationError) Unwrap() error {
+	if e == nil {
+		return nil
+	}
+	return e.cause
+}
 
 // Error says how many fields were refused, and nothing of the request.
 func (e *ValidationError) Error() string {

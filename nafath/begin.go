@@ -205,7 +205,11 @@ func paced(ctx context.Context, gate *poll.Gate, ticket *poll.Ticket, op string,
 		if limited || refused {
 			noPlace = gate.Again(ticket) // before the slot after it can go to another
 		}
-		gate.Leave(sent, limited, after)
+		if limited {
+			gate.Limited(sent, after)
+		} else {
+			gate.Leave(sent)
+		}
 		if !limited && !refused {
 			return err
 		}

@@ -94,9 +94,9 @@ func NewPoller(cfg PollerConfig) (*Poller, error) {
 		people: newPeople(),
 	}
 	s.life, s.kill = context.WithCancel(context.Background()) //nolint:forbidigo // see life
-	requests := poll.NewWindow(cfg.Limits.Requests, false, false, 0)
+	requests := poll.NewWindow(cfg.Limits.Requests, poll.Eager, 0)
 	requests.Believe = 10 * time.Minute // nobody's approval is waiting to be noticed
-	details := poll.NewWindow(cfg.Limits.Details, false, false, 0)
+	details := poll.NewWindow(cfg.Limits.Details, poll.Eager, 0)
 	if cfg.Fresh {
 		requests.Unused()
 		details.Unused()

@@ -3,6 +3,8 @@ package webhook
 import (
 	"fmt"
 	"io"
+	"slices"
+	"sync"
 	"sync/atomic"
 )
 
@@ -68,15 +70,34 @@ type Replaceable struct {
 	current atomic.Pointer[Authenticator]
 }
 
+// replacing is held by every Replace: two at once could put a Replaceable each
+// into the other.
+var replacing sync.Mutex
+
 // Replace puts a in the place of the authenticator before. Deliveries that are
 // being judged are finished by the one that began. A nil a, also a nil pointer
-// or function, is refused as kyckit.ErrInvalid, and nothing changes.
+// or function, is refused as kyckit.ErrInvalid, and so is one that holds r, by
+// itself or inside All, Any and other Replaceables; then nothing changes.
 func (r *Replaceable) Replace(a Authenticator) error {
-	if r == nil || missing(a) || a == Authenticator(r) {
+	replacing.Lock()
+	defer replacing.Unlock()
+	if r == nil || missing(a) || holds(a, r) {
 		return invalid("replace", "no other authenticator was given")
 	}
 	r.current.Store(&a)
 	return nil
+}
+
+// holds reports whether a asks r. Types that are not this package's are not
+// looked into.
+func holds(a Authenticator, r *Replaceable) bool {
+	switch a := a.(type) {
+	case *Replaceable:
+		return a == r || holds(a.load(), r)
+	case policy:
+		return slices.ContainsFunc(a.layers, func(layer Authenticator) bool { return holds(layer, r) })
+	}
+	return false
 }
 
 func (r *Replaceable) load() Authenticator {

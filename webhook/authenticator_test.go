@@ -258,6 +258,29 @@ func TestReplaceable(t *testing.T) {
 	require.ErrorIs(t, r.Authenticate(v.delivery()), ErrBadSignature)
 }
 
+// TestReplaceablesNeverHoldThemselves: a delivery would go round for ever.
+func TestReplaceablesNeverHoldThemselves(t *testing.T) {
+	var a, b Replaceable
+	require.NoError(t, a.Replace(deny()))
+	require.NoError(t, b.Replace(Any(deny(), All(&a))))
+	for name, inner := range map[string]Authenticator{
+		"itself": &a, "in a policy": All(deny(), &a), "in another": &b, "in another in a policy": Any(All(&b)),
+	} {
+		require.ErrorIs(t, a.Replace(inner), kyckit.ErrInvalid, name)
+	}
+	require.ErrorIs(t, b.Authenticate(&Delivery{}), ErrBadSignature)
+
+	for range 100 { // only one of two at once can be put into the other
+		var a, b Replaceable
+		var wg sync.WaitGroup
+		var intoA, intoB error
+		wg.Go(func() { intoA = a.Replace(&b) })
+		wg.Go(func() { intoB = b.Replace(&a) })
+		wg.Wait()
+		require.NotEqual(t, intoA == nil, intoB == nil)
+	}
+}
+
 // TestLayersOfASingleAuthenticator: it is watched like one in a policy.
 func TestLayersOfASingleAuthenticator(t *testing.T) {
 	yes, no := named{"yes", nil}, named{"no", ErrBadSignature}
@@ -277,7 +300,7 @@ func TestLayersOfASingleAuthenticator(t *testing.T) {
 		{All(), "all-"},
 		{replaced(yes), "yes+"},
 		{replaced(All(yes, no)), "yes+no-"},
-		{credentials(t)["key"].auth, "api-key-"},
+		{credentials(t)["key"].auth, "api key-"},
 	} {
 		said := ""
 		h := newHandler(t, HandlerConfig{Authenticate: c.auth, OnResult: func(_ context.Context, r Result) {

@@ -10,7 +10,7 @@ import (
 	"github.com/kyckit/kyckit/webhook/internal/certrule"
 )
 
-const opCert = "client-certificate"
+const opCert = "client certificate"
 
 // ClientCert is an Authenticator for TLS that ends in this process. Use its
 // TLSConfig for the server, so that strangers are refused in the handshake, and
@@ -130,7 +130,7 @@ func (c *ClientCert) judge(s *certState, certs []*x509.Certificate) *certrule.Re
 	return nil
 }
 
-// Name returns "client-certificate".
+// Name returns "client certificate".
 func (*ClientCert) Name() string { return opCert }
 
 // AuthenticateHead is the whole check: it needs no body.

@@ -93,23 +93,23 @@ type APIKeyConfig struct {
 func NewAPIKey(cfg APIKeyConfig) (Authenticator, error) {
 	header := textproto.CanonicalMIMEHeaderKey(cfg.Header)
 	if !validHeaderName(header) {
-		return nil, invalid("api-key", "Header must be a header name")
+		return nil, invalid("api key", "Header must be a header name")
 	}
-	a := &staticAuth{name: "api-key", refusals: newRefusals("api-key"), headers: []string{header}}
+	a := &staticAuth{name: "api key", refusals: newRefusals("api key"), headers: []string{header}}
 	for i, k := range cfg.Keys {
 		value := cfg.Prefix + k.Reveal()
 		switch {
 		case credential.Text(k.Reveal()) != "":
-			return nil, invalid("api-key", fmt.Sprintf("Keys[%d] %s", i, credential.Text(k.Reveal())))
+			return nil, invalid("api key", fmt.Sprintf("Keys[%d] %s", i, credential.Text(k.Reveal())))
 		case hasControl(value) || strings.TrimSpace(value) != value:
-			return nil, invalid("api-key", "Keys: a key or the Prefix cannot stand in a header, as with a space or line end around it")
+			return nil, invalid("api key", "Keys: a key or the Prefix cannot stand in a header, as with a space or line end around it")
 		case len(value) > maxCredential:
-			return nil, invalid("api-key", "Keys: a key is too long")
+			return nil, invalid("api key", "Keys: a key is too long")
 		}
 		a.accept(k.Reveal())
 	}
 	if len(a.sums) == 0 {
-		return nil, invalid("api-key", "Keys is empty")
+		return nil, invalid("api key", "Keys is empty")
 	}
 	a.find = func(d *Delivery) (string, error) {
 		value, err := a.header(d, header)
@@ -142,7 +142,7 @@ type SecretPathConfig struct {
 // end up in the logs of proxies, so treat such a token as less than secret: let
 // the delivery be a hint only, and read the truth from the provider's API.
 func NewSecretPath(cfg SecretPathConfig) (Authenticator, error) {
-	const op = "secret-path"
+	const op = "secret path"
 	if !strings.HasPrefix(cfg.Prefix, "/") || !strings.HasSuffix(cfg.Prefix, "/") {
 		return nil, invalid(op, "Prefix must begin and end with a slash")
 	}

@@ -6,21 +6,22 @@ import (
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
-	"fmt"
-	"log/slog"
 	"net"
 	"net/http"
 	"net/url"
 	"time"
+
+	"github.com/kyckit/kyckit"
 )
 
 // Delivery is one incoming webhook call. The handler builds it; authenticators
 // judge it; Handle receives it. Header, URL and Body belong to the delivery and
 // are not changed by the handler after Handle was called.
 //
-// It is full of personal data and credentials, so fmt and slog print only its
-// method and size.
+// It is full of personal data and credentials, so it prints redacted.
 type Delivery struct {
+	kyckit.Redacted
+
 	// Method is the HTTP method.
 	Method string
 	// URL is the request target as the server parsed it. Usually it has no
@@ -76,30 +77,9 @@ func (d *Delivery) Decode(v any) error {
 	return DecodeStrict(d.Body, v)
 }
 
-// Format implements fmt.Formatter. Every verb prints the method and the size.
-func (d Delivery) Format(f fmt.State, _ rune) {
-	_, _ = fmt.Fprintf(f, "webhook delivery (%s, %d bytes)", safeMethod(d.Method), len(d.Body))
-}
-
-// LogValue implements slog.LogValuer with the method and the size.
-func (d Delivery) LogValue() slog.Value {
-	return slog.GroupValue(slog.String("method", safeMethod(d.Method)), slog.Int("bytes", len(d.Body)))
-}
-
-// MarshalJSON encodes the method and the size only, so that a delivery cannot
-// be logged by way of JSON. To keep a delivery, keep its fields.
-func (d Delivery) MarshalJSON() ([]byte, error) {
-	return fmt.Appendf(nil, `{"method":%q,"bytes":%d}`, safeMethod(d.Method), len(d.Body)), nil
-}
-
-// safeMethod keeps free text that a sender put in place of a method out of logs.
-func safeMethod(m string) string {
-	switch m {
-	case http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodGet, http.MethodHead, http.MethodDelete:
-		return m
-	}
-	return "other"
-}
+// MarshalJSON encodes "[redacted]", so that a delivery cannot be logged by way of
+// JSON. To keep a delivery, keep its fields.
+func (Delivery) MarshalJSON() ([]byte, error) { return []byte(`"[redacted]"`), nil }
 
 // now is the time by which the delivery's timestamp is judged.
 func (d *Delivery) now(clock func() time.Time) time.Time {

@@ -34,5 +34,5 @@ func ExampleCertificateEvent() {
 	// What a handshake of that sender does:
 	_ = server.TLSConfig.VerifyConnection(tls.ConnectionState{PeerCertificates: []*x509.Certificate{renewed}})
 	// Output:
-	// 1 × wrong name: webhook: client-certificate: unauthorized: client certificate refused: its DNS names are not pinned
+	// 1 × wrong name: webhook: client certificate: unauthorized: client certificate refused: its DNS names are not pinned
 }

@@ -96,7 +96,7 @@ func ExampleNewProxyCert() {
 	}
 	// Output:
 	// 200 handled <nil>
-	// 401 refused webhook: proxy-certificate: unauthorized: untrusted proxy: the peer's address is not trusted
+	// 401 refused webhook: proxy certificate: unauthorized: untrusted proxy: the peer's address is not trusted
 }
 
 // Senders are answered at once, and a shutdown loses nothing that was accepted.

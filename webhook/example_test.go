@@ -97,5 +97,5 @@ func ExampleClientCert() {
 	}
 	server := &http.Server{Addr: ":8443", Handler: handler, TLSConfig: certificate.TLSConfig(nil), ReadTimeout: 15 * time.Second, MaxHeaderBytes: 64 << 10}
 	fmt.Println(server.ListenAndServeTLS("server.pem", "server-key.pem"))
-	// Output: webhook: client-certificate: invalid: CAFile cannot be read: it does not exist
+	// Output: webhook: client certificate: invalid: CAFile cannot be read: it does not exist
 }

@@ -333,7 +333,7 @@ func TestEarlyRefusalNamesWhoRefused(t *testing.T) {
 	r.Header.Set("X-Hub-Signature-256", "sha256=00")
 	h.ServeHTTP(httptest.NewRecorder(), r)
 	require.Len(t, res.Layers, 1)
-	assert.Equal(t, "client-certificate", res.Layers[0].Name)
+	assert.Equal(t, "client certificate", res.Layers[0].Name)
 	require.ErrorIs(t, res.Err, ErrCertificate)
 }
 

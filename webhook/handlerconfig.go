@@ -134,12 +134,18 @@ type PanicError struct {
 
 // Value returns what panic was called with.
 func (e *PanicError) Value() any {
+	if e == nil || e.value == nil {
+		return nil
+	}
 	v, _ := e.value()
 	return v
 }
 
 // Stack returns the stack of the goroutine that panicked.
 func (e *PanicError) Stack() []byte {
+	if e == nil || e.value == nil {
+		return nil
+	}
 	_, stack := e.value()
 	return stack
 }

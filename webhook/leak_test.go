@@ -151,7 +151,7 @@ func TestHandleContext(t *testing.T) {
 // planted in it, or is named here because it holds nothing to hide.
 func TestNoTypeIsForgotten(t *testing.T) {
 	leaktest.Types(t, []any{Delivery{}, Result{}, PanicError{}},
-		"Layer", "PolicyError", // names of the program's own, and errors that their methods hide
+		"Layer", "PolicyError", // their names are the program's own
 		"Scheme",                                                                   // what the provider's page says
 		"Replaceable",                                                              // prints the name of what it holds
 		"HMACKey", "HMACConfig", "BasicConfig", "APIKeyConfig", "SecretPathConfig", // secrets are kyckit.Secret

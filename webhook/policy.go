@@ -1,7 +1,6 @@
 package webhook
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -12,12 +11,15 @@ import (
 	"github.com/kyckit/kyckit"
 )
 
-// Layer is what one authenticator of a policy said.
+// Layer is what one authenticator of a policy said. It prints redacted, because
+// an error of another type may quote the delivery; slog shows what is safe.
 type Layer struct {
+	kyckit.Redacted
+
 	// Name is the authenticator's.
 	Name string
 	// Err is nil when the authenticator accepted the delivery.
-	Err error
+	Err error `json:"-"`
 	// Secret is the position of the secret, key or token that fitted, counted
 	// from 1, HMACConfig.Secrets before Keys; zero when none did or when there
 	// is none. It tells when a rotation is done.
@@ -39,16 +41,6 @@ func (l Layer) result() string {
 		return "accepted"
 	}
 	return safeError(l.Err)
-}
-
-// Format implements fmt.Formatter; every verb prints the name and the result.
-func (l Layer) Format(f fmt.State, _ rune) {
-	_, _ = fmt.Fprintf(f, "%s: %s", l.Name, l.result())
-}
-
-// MarshalJSON encodes the name and the result.
-func (l Layer) MarshalJSON() ([]byte, error) {
-	return json.Marshal(map[string]string{"name": l.Name, "result": l.result()})
 }
 
 // safeError returns the text of an error if this module wrote it, else its type.
@@ -81,7 +73,7 @@ type PolicyError struct {
 
 // Error names the layers and their results; it holds nothing of the delivery.
 func (e *PolicyError) Error() string {
-	if len(e.Layers) == 0 {
+	if e == nil || len(e.Layers) == 0 {
 		return "webhook: refused: empty policy"
 	}
 	parts := make([]string, len(e.Layers))
@@ -93,7 +85,7 @@ func (e *PolicyError) Error() string {
 
 // Unwrap returns the refusals. An empty policy is ErrNoSignature.
 func (e *PolicyError) Unwrap() []error {
-	if len(e.Layers) == 0 {
+	if e == nil || len(e.Layers) == 0 {
 		return []error{ErrNoSignature, kyckit.ErrUnauthorized}
 	}
 	var errs []error
@@ -104,15 +96,6 @@ func (e *PolicyError) Unwrap() []error {
 	}
 	return errs
 }
-
-// Format implements fmt.Formatter; every verb prints the text of Error.
-func (e PolicyError) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte((&e).Error())) }
-
-// LogValue implements slog.LogValuer with the text of Error.
-func (e PolicyError) LogValue() slog.Value { return slog.StringValue((&e).Error()) }
-
-// MarshalJSON encodes the text of Error.
-func (e PolicyError) MarshalJSON() ([]byte, error) { return json.Marshal((&e).Error()) }
 
 // All returns an Authenticator that accepts what every one of the given
 // authenticators accepts. They are asked in order until one refuses. All of

@@ -19,7 +19,7 @@ const (
 	maxChainHeader = 64 << 10
 )
 
-const opProxy = "proxy-certificate"
+const opProxy = "proxy certificate"
 
 // ProxyCertConfig configures NewProxyCert.
 type ProxyCertConfig struct {
@@ -174,7 +174,7 @@ func (p *ProxyCert) load() *proxyState {
 	return &proxyState{}
 }
 
-// Name returns "proxy-certificate".
+// Name returns "proxy certificate".
 func (*ProxyCert) Name() string { return opProxy }
 
 // AuthenticateHead is the whole check: it needs no body.

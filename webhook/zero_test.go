@@ -32,6 +32,15 @@ func TestWhatNobodyMadeRefuses(t *testing.T) {
 	for _, c := range []interface{ Reload() error }{(*ClientCert)(nil), &ClientCert{}, (*ProxyCert)(nil), &ProxyCert{}} {
 		assert.ErrorIs(t, c.Reload(), kyckit.ErrInvalid)
 	}
+	for _, e := range []*PolicyError{nil, {}} {
+		assert.EqualError(t, e, "webhook: refused: empty policy")
+		assert.ErrorIs(t, e, kyckit.ErrUnauthorized)
+	}
+	for _, e := range []*PanicError{nil, {}} {
+		assert.EqualError(t, e, "webhook: panic")
+		assert.Nil(t, e.Value())
+		assert.Nil(t, e.Stack())
+	}
 	for _, q := range []*Queue{nil, {}} {
 		assert.NoError(t, q.Shutdown(t.Context()))
 	}

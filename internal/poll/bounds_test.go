@@ -28,13 +28,13 @@ func TestPlacesCountTheTimeThatAnswersTake(t *testing.T) {
 		}
 		assert.Equal(t, []time.Duration{61 * sec, 61*sec + window, 61*sec + 2*window}, waits(g), "nothing is known of answers yet")
 		time.Sleep(10 * sec)
-		g.Leave(sent, false, 0)
+		g.Leave(sent)
 		assert.Equal(t, []time.Duration{window, 2*window + 10*sec, 3*window + 20*sec}, waits(g))
 
 		sent, err = g.Enter(t.Context(), g.queue[0])
 		require.NoError(t, err)
 		time.Sleep(18 * sec)
-		g.Leave(sent, false, 0)
+		g.Leave(sent)
 		assert.Equal(t, []time.Duration{window, 2*window + 11*sec}, waits(g), "an average that moves by an eighth")
 	})
 }
@@ -53,7 +53,7 @@ func TestASlotAtTheDeadlineIsInTime(t *testing.T) {
 		defer cancel()
 		ticket, err := g.Join(ctx, "")
 		require.NoError(t, err)
-		g.Leave(sent, false, 0)
+		g.Leave(sent)
 		assert.Equal(t, []time.Duration{61 * sec}, waits(g))
 		assert.True(t, g.Withdraw(ticket), "it has not lost its place")
 	})
@@ -94,7 +94,7 @@ func TestRefusedCallersAreToldDifferentSlots(t *testing.T) {
 }
 
 func TestAChangedLimitKeepsWhatRefusalsTook(t *testing.T) {
-	w := NewWindow(60, true, true, 0)
+	w := NewWindow(60, EvenLater, 0)
 	now := 2 * time.Minute
 	w.Take(now)
 	w.Answered(now, 0)
@@ -111,7 +111,7 @@ func TestAChangedLimitKeepsWhatRefusalsTook(t *testing.T) {
 // What the rate gains back comes after the pause, whatever the limit.
 func TestTheRateRisesAfterThePause(t *testing.T) {
 	for limit, gain := range map[int]float64{30: 2, 600: 20} {
-		w := NewWindow(limit, true, true, 0)
+		w := NewWindow(limit, EvenLater, 0)
 		now := 2 * time.Minute
 		w.Limited(now, now, time.Minute)
 		low := w.Rate(now)
@@ -127,12 +127,12 @@ func TestHowLongARetryAfterIsBelieved(t *testing.T) {
 	for after, pause := range map[time.Duration]time.Duration{
 		2 * sec: 2 * sec, 90 * sec: 90 * sec, 90*sec + 1: time.Minute,
 	} {
-		w := NewWindow(60, true, false, 0)
+		w := NewWindow(60, Even, 0)
 		now := 10 * time.Minute
 		w.Limited(now, now, after)
 		assert.Equal(t, now+pause, w.Next(now), "%v", after)
 	}
-	w := NewWindow(60, true, false, 0)
+	w := NewWindow(60, Even, 0)
 	w.Believe = 5 * time.Minute
 	w.Limited(0, 0, 5*time.Minute)
 	assert.Equal(t, 5*time.Minute, w.Next(0))
@@ -140,7 +140,7 @@ func TestHowLongARetryAfterIsBelieved(t *testing.T) {
 
 func TestAHintEndsAPauseAfterHalfAMinute(t *testing.T) {
 	for after, shorter := range map[time.Duration]bool{30 * sec: false, 31 * sec: true} {
-		w := NewWindow(60, true, false, 0)
+		w := NewWindow(60, Even, 0)
 		now := 10 * time.Minute
 		w.Limited(now, now, after)
 		assert.Equal(t, shorter, w.Release())
@@ -150,7 +150,7 @@ func TestAHintEndsAPauseAfterHalfAMinute(t *testing.T) {
 }
 
 func TestRequestsAMinuteApartDoNotCount(t *testing.T) {
-	w := NewWindow(1, true, false, 0)
+	w := NewWindow(1, Even, 0)
 	now := 10 * time.Minute
 	w.Take(now)
 	w.Answered(now, 0)
@@ -160,7 +160,7 @@ func TestRequestsAMinuteApartDoNotCount(t *testing.T) {
 }
 
 func TestAQuarterOfTheLimitNeedsNoPace(t *testing.T) {
-	w := NewWindow(40, false, false, 0)
+	w := NewWindow(40, Eager, 0)
 	now := 10 * time.Minute
 	var at []time.Duration
 	for range 41 {

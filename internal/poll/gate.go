@@ -133,20 +133,25 @@ func (g *Gate) drop(t *Ticket) {
 	}
 }
 
-// Leave reports that the request sent at sent ended. After a 429, limited is
-// set and retryAfter is what it carried.
-func (g *Gate) Leave(sent time.Duration, limited bool, retryAfter time.Duration) {
+// Leave reports that the request sent at sent ended, other than with a 429.
+func (g *Gate) Leave(sent time.Duration) {
+	g.leave(sent, func(now time.Duration) { g.window.Accepted(now, sent) })
+}
+
+// Limited reports that the request sent at sent was refused with a 429;
+// retryAfter is what that carried.
+func (g *Gate) Limited(sent, retryAfter time.Duration) {
+	g.leave(sent, func(now time.Duration) { g.window.Limited(now, sent, retryAfter) })
+}
+
+func (g *Gate) leave(sent time.Duration, tell func(now time.Duration)) {
 	defer g.cfg.Moved()
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	now := g.cfg.Now()
 	g.window.Answered(now, sent)
 	g.window.learnTrip(now - sent)
-	if limited {
-		g.window.Limited(now, sent, retryAfter)
-	} else {
-		g.window.Accepted(now, sent)
-	}
+	tell(now)
 	g.changed(now)
 }
 

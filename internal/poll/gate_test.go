@@ -14,7 +14,7 @@ import (
 func inGate(t *testing.T, limit int, f func(t *testing.T, g *Gate)) {
 	synctest.Test(t, func(t *testing.T) {
 		epoch := time.Now()
-		f(t, NewGate(NewWindow(limit, false, false, 0), GateConfig{Now: func() time.Duration { return time.Since(epoch) }}))
+		f(t, NewGate(NewWindow(limit, Eager, 0), GateConfig{Now: func() time.Duration { return time.Since(epoch) }}))
 	})
 }
 
@@ -39,7 +39,7 @@ func TestGateServesInOrder(t *testing.T) {
 				mu.Lock()
 				order = append(order, i)
 				mu.Unlock()
-				g.Leave(sent, false, 0)
+				g.Leave(sent)
 			})
 		}
 		wg.Wait()
@@ -55,7 +55,7 @@ func TestGateRefusesAtOnceWhatComesTooLate(t *testing.T) {
 	inGate(t, 10, func(t *testing.T, g *Gate) {
 		sent, err := enter(t.Context(), g)
 		require.NoError(t, err)
-		g.Leave(sent, false, 0)
+		g.Leave(sent)
 		ctx, cancel := context.WithTimeout(t.Context(), 3*sec)
 		defer cancel()
 		before := g.cfg.Now()
@@ -86,7 +86,7 @@ func TestGateTellsWaitersWhomAPauseMakesLate(t *testing.T) {
 		}()
 		synctest.Wait()
 		time.Sleep(sec)
-		g.Leave(sent, true, 90*sec)
+		g.Limited(sent, 90*sec)
 		var late *LateError
 		require.ErrorAs(t, <-got, &late)
 		assert.Equal(t, sec, g.cfg.Now())
@@ -98,7 +98,7 @@ func TestGateLeavesNothingBehindForThoseWhoGiveUp(t *testing.T) {
 	inGate(t, 10, func(t *testing.T, g *Gate) {
 		sent, err := enter(t.Context(), g)
 		require.NoError(t, err)
-		g.Leave(sent, false, 0)
+		g.Leave(sent)
 		ctx, cancel := context.WithCancel(t.Context())
 		var wg sync.WaitGroup
 		for range 50 {
@@ -129,7 +129,7 @@ func TestGatePutsARefusedCallerInFront(t *testing.T) {
 		done := make(chan string, 2)
 		go func() { _, _ = enter(t.Context(), g); done <- "new" }()
 		synctest.Wait()
-		g.Leave(sent, true, 0)
+		g.Limited(sent, 0)
 		require.NoError(t, g.Again(first))
 		go func() { _, _ = g.Enter(t.Context(), first); done <- "again" }()
 		assert.Equal(t, "again", <-done)
@@ -149,7 +149,7 @@ func TestGateCloses(t *testing.T) {
 		g.Close()
 		require.ErrorIs(t, <-got, ErrClosed)
 		require.ErrorIs(t, <-got, ErrClosed)
-		g.Leave(sent, false, 0) // a request in flight still reports
+		g.Leave(sent) // a request in flight still reports
 		_, err = enter(t.Context(), g)
 		assert.ErrorIs(t, err, ErrClosed)
 	})

@@ -50,7 +50,7 @@ func TestFullRateReturnsOnceHintsFallSilent(t *testing.T) {
 func TestWindowWithForeignUseRecovers(t *testing.T) {
 	// Another process takes half of the limit for ten minutes.
 	server := &slidingServer{limit: 60}
-	w := NewWindow(60, true, true, 0)
+	w := NewWindow(60, EvenLater, 0)
 	limited, sentAfter := 0, 0
 	foreign := 2 * time.Minute
 	for now := time.Duration(0); now < 40*time.Minute; {

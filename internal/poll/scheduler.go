@@ -116,7 +116,7 @@ type Scheduler[T any] struct {
 // NewScheduler returns a Scheduler without items. The first check is one step
 // of the pace away, because a predecessor may just have used the budget up.
 func NewScheduler[T any](cfg Config, now time.Duration) *Scheduler[T] {
-	s := &Scheduler[T]{cfg: cfg, window: NewWindow(cfg.Limit, true, true, now), curve: cfg.Curve, review: never, hope: 1}
+	s := &Scheduler[T]{cfg: cfg, window: NewWindow(cfg.Limit, EvenLater, now), curve: cfg.Curve, review: never, hope: 1}
 	if s.curve == nil {
 		s.curve = NewCurve()
 	}

@@ -53,7 +53,7 @@ func TestOwnersTakeTurns(t *testing.T) {
 func TestAFullQueueGivesWayToWhoHasFewer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		epoch := time.Now()
-		g := NewGate(NewWindow(10, false, false, 0), GateConfig{Now: func() time.Duration { return time.Since(epoch) }, MaxQueue: 4})
+		g := NewGate(NewWindow(10, Eager, 0), GateConfig{Now: func() time.Duration { return time.Since(epoch) }, MaxQueue: 4})
 		for _, owner := range []string{"z", "a", "a", "a", "b"} { // the first takes the slot that is free
 			_, err := g.Join(t.Context(), owner)
 			require.NoError(t, err)
@@ -104,7 +104,7 @@ func TestWhoWithdrawsLeavesTheQueue(t *testing.T) {
 func TestAChangingLimitIsNeverExceeded(t *testing.T) {
 	for seed := range uint64(30) {
 		rng := rand.New(rand.NewPCG(seed, 7))
-		w := NewWindow(10, seed%2 == 0, false, 0)
+		w := NewWindow(10, []Pace{Even, Eager}[seed%2], 0)
 		if seed%3 == 0 {
 			w.Unused()
 		}

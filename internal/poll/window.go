@@ -82,15 +82,26 @@ type Window struct {
 	shared  *shared // nil while no other process uses the limit
 }
 
-// NewWindow returns the budget of limit requests a minute, as of now. The
-// first minute is spent evenly whatever even says: a predecessor may have used
-// the limit up. With delayed, the first slot is one step of the pace away;
-// otherwise it is at once.
-func NewWindow(limit int, even, delayed bool, now time.Duration) *Window {
+// Pace says how a Window spreads requests. The first minute is spent evenly
+// with each: a predecessor may have used the limit up.
+type Pace int
+
+const (
+	// Eager lets a few callers through together while the window is rather
+	// empty. The first slot is at once.
+	Eager Pace = iota
+	// Even spreads all requests evenly. The first slot is at once.
+	Even
+	// EvenLater is Even with the first slot one step of the pace away.
+	EvenLater
+)
+
+// NewWindow returns the budget of limit requests a minute, as of now.
+func NewWindow(limit int, pace Pace, now time.Duration) *Window {
 	w := &Window{
 		Believe:  likelyPause,
 		limit:    float64(limit),
-		even:     even,
+		even:     pace != Eager,
 		answered: make([]time.Duration, limit),
 		start:    now,
 		rate:     float64(limit),
@@ -99,7 +110,7 @@ func NewWindow(limit int, even, delayed bool, now time.Duration) *Window {
 		pause:    NewBackoff(2*time.Second, 30*time.Second),
 	}
 	w.slot = now
-	if !delayed {
+	if pace != EvenLater {
 		w.slot -= w.step(now)
 	}
 	return w

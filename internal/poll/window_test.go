@@ -83,14 +83,14 @@ func sortDurations(d []time.Duration) {
 }
 
 func TestWindowNeverExceedsAnyServersCount(t *testing.T) {
-	for _, even := range []bool{true, false} {
+	for _, pace := range []Pace{Eager, Even} {
 		for _, limit := range []int{1, 2, 10, 60} {
 			for _, latency := range []time.Duration{0, 200 * time.Millisecond, 3 * sec, 40 * sec} {
 				rng := rand.New(rand.NewPCG(uint64(limit), uint64(latency)))
-				w := NewWindow(limit, even, false, 0)
+				w := NewWindow(limit, pace, 0)
 				got := spend(w, 0, 30*time.Minute, latency, rng)
 				for offset := time.Duration(0); offset < time.Minute; offset += 10 * sec {
-					require.Zerof(t, strict(got, limit, offset), "limit %d, latency %v, even %v", limit, latency, even)
+					require.Zerof(t, strict(got, limit, offset), "limit %d, latency %v, pace %d", limit, latency, pace)
 				}
 				if latency < sec {
 					assert.Greaterf(t, len(got), limit*29, "limit %d: the budget is used", limit)
@@ -101,26 +101,26 @@ func TestWindowNeverExceedsAnyServersCount(t *testing.T) {
 }
 
 func TestWindowSpendsEvenlyFromItsFirstSecond(t *testing.T) {
-	for _, even := range []bool{true, false} {
-		w := NewWindow(60, even, true, 0)
+	for pace, first := range map[Pace]time.Duration{EvenLater: sec, Even: 0, Eager: 0} {
+		w := NewWindow(60, pace, 0)
 		got := spend(w, 0, time.Minute, 0, rand.New(rand.NewPCG(1, 1)))
-		assert.GreaterOrEqual(t, got[0], sec)
+		assert.GreaterOrEqual(t, got[0], first)
 		for i := 1; i < len(got); i++ {
 			assert.GreaterOrEqual(t, got[i]-got[i-1], sec-catchUp)
 		}
 	}
 	// A predecessor that spent evenly and died a moment ago leaves no room for
 	// more than that.
-	before := NewWindow(60, true, true, -10*time.Minute)
+	before := NewWindow(60, EvenLater, -10*time.Minute)
 	rng := rand.New(rand.NewPCG(2, 2))
 	arrivals := spend(before, -10*time.Minute, -100*time.Millisecond, 300*time.Millisecond, rng)
-	after := NewWindow(60, true, true, 0)
+	after := NewWindow(60, EvenLater, 0)
 	arrivals = append(arrivals, spend(after, 0, 5*time.Minute, 300*time.Millisecond, rng)...)
 	assert.Zero(t, strict(arrivals, 60, 0))
 }
 
 func TestWindowDoesNotDelayTheFirstCaller(t *testing.T) {
-	w := NewWindow(10, false, false, 0)
+	w := NewWindow(10, Eager, 0)
 	require.LessOrEqual(t, w.Next(0), time.Duration(0))
 	w.Take(0)
 	w.Answered(0, 0)
@@ -128,7 +128,7 @@ func TestWindowDoesNotDelayTheFirstCaller(t *testing.T) {
 }
 
 func TestWindowLetsFewCallersThroughTogetherLater(t *testing.T) {
-	w := NewWindow(10, false, false, 0)
+	w := NewWindow(10, Eager, 0)
 	now := 10 * time.Minute
 	var got []time.Duration
 	for range 20 {
@@ -144,7 +144,7 @@ func TestWindowLetsFewCallersThroughTogetherLater(t *testing.T) {
 }
 
 func TestWindowAdaptsToForeignUse(t *testing.T) {
-	w := NewWindow(60, true, false, 0)
+	w := NewWindow(60, Even, 0)
 	now := 2 * time.Minute
 	limited := func(after time.Duration) {
 		now = max(now, w.Next(now))
@@ -175,7 +175,7 @@ func TestWindowAdaptsToForeignUse(t *testing.T) {
 }
 
 func TestWindowCountsConcurrentRefusalsOnce(t *testing.T) {
-	w := NewWindow(60, true, false, 0)
+	w := NewWindow(60, Even, 0)
 	for i := range 3 {
 		w.Take(time.Duration(i) * sec)
 	}
@@ -189,7 +189,7 @@ func TestWindowCountsConcurrentRefusalsOnce(t *testing.T) {
 }
 
 func TestWindowWaitsForAnswersWhenAllIsInFlight(t *testing.T) {
-	w := NewWindow(2, true, false, 0)
+	w := NewWindow(2, Even, 0)
 	w.Take(0)
 	w.Take(40 * sec)
 	assert.Equal(t, never, w.Next(80*sec))
@@ -198,7 +198,7 @@ func TestWindowWaitsForAnswersWhenAllIsInFlight(t *testing.T) {
 }
 
 func TestWindowAfterLooksAhead(t *testing.T) {
-	w := NewWindow(10, false, false, 0)
+	w := NewWindow(10, Eager, 0)
 	planned := make([]time.Duration, 25)
 	for k := range planned {
 		planned[k] = w.After(0, k+1)

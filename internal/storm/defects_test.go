@@ -46,7 +46,7 @@ var defects = []defect{
 	{"a creation that was refused with a 429 is given up", "nafath/begin.go", `	after, limited := rateLimited(err)
 		refused`, `	after, limited := rateLimited(err)
 		if limited {
-			gate.Leave(sent, limited, after)
+			gate.Limited(sent, after)
 			return errors.New("given up")
 		}
 		refused`},

@@ -63,7 +63,7 @@ func (*loop) Close() error  { return nil }
 func RoundRobin(client *nafath.Client, s Scenario) (Policy, error) {
 	epoch := time.Now()
 	now := func() time.Duration { return time.Since(epoch) }
-	r := &roundRobin{client: client, gate: poll.NewGate(poll.NewWindow(s.Limit, true, true, 0), poll.GateConfig{Now: now}), more: make(chan struct{}, 1), stop: make(chan struct{})}
+	r := &roundRobin{client: client, gate: poll.NewGate(poll.NewWindow(s.Limit, poll.EvenLater, 0), poll.GateConfig{Now: now}), more: make(chan struct{}, 1), stop: make(chan struct{})}
 	r.busy.Go(r.run)
 	return r, nil
 }
@@ -135,7 +135,7 @@ func (r *roundRobin) run() {
 		}
 		r.busy.Go(func() {
 			status, err := r.client.Status(w.ctx, w.tx)
-			r.gate.Leave(sent, false, 0)
+			r.gate.Leave(sent)
 			if err == nil && status.Terminal() {
 				w.final <- status
 				return

@@ -76,7 +76,7 @@ func Split(n int) func(*nafath.Client, Scenario) (Policy, error) {
 func Race(n int) func(*nafath.Client, Scenario) (Policy, error) {
 	return func(client *nafath.Client, s Scenario) (Policy, error) {
 		epoch := time.Now()
-		first := &firstCome{now: func() time.Duration { return time.Since(epoch) }, window: poll.NewWindow(s.Limit, true, true, 0)}
+		first := &firstCome{now: func() time.Duration { return time.Since(epoch) }, window: poll.NewWindow(s.Limit, poll.EvenLater, 0)}
 		return newFleet(client, n, func() {}, func() nafath.PollerConfig {
 			return nafath.PollerConfig{Limits: nafath.Limits{StatusChecks: s.Limit}, Budget: first, Replicas: n}
 		})
