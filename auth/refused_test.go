@@ -16,6 +16,8 @@ import (
 
 	"github.com/kyckit/kyckit"
 	"github.com/kyckit/kyckit/auth"
+	"github.com/kyckit/kyckit/auth/authtest"
+	"github.com/kyckit/kyckit/kyctest"
 )
 
 // village is a provider in one function: it issues numbered tokens and accepts
@@ -324,4 +326,71 @@ func TestHooksThatPanicLoseNothing(t *testing.T) {
 			require.ErrorIs(t, err, kyckit.ErrUnavailable)
 		})
 	}
+}
+
+func TestTokensThatAreAlwaysRefusedDoNotCostAnExchangeACall(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := inMemory(t, authtest.Config{})
+		src, err := s.ClientCredentials(auth.Tuning{})
+		require.NoError(t, err)
+		s.Fail(authtest.OpResource, 0, kyctest.Fault{Status: 401})
+		client := &http.Client{Transport: auth.NewTransport(s.Client().Transport, src)}
+		for range 1000 {
+			req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.ResourceURL(), nil)
+			require.NoError(t, err)
+			resp, err := client.Do(req)
+			if err == nil {
+				assert.Equal(t, 401, resp.StatusCode)
+				require.NoError(t, resp.Body.Close())
+			} else {
+				require.ErrorIs(t, err, kyckit.ErrUnauthorized)
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+		assert.LessOrEqual(t, s.Exchanges(), 16, "in 10 s of 100 calls/s")
+		// When the provider comes to its senses, so do we.
+		s.Heal()
+		time.Sleep(time.Minute)
+		status, _ := post(t, client, s.ResourceURL(), "x")
+		assert.Equal(t, 200, status)
+	})
+}
+
+func TestTokensThatAreRevokedOverAndOverCostOneExchangeEach(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := inMemory(t, authtest.Config{})
+		src, err := s.PasswordLogin(auth.Tuning{})
+		require.NoError(t, err)
+		client := &http.Client{Transport: auth.NewTransport(s.Client().Transport, src)}
+		for i := range 50 {
+			status, echo := post(t, client, s.ResourceURL(), fmt.Sprint(i))
+			assert.Equal(t, 200, status)
+			assert.Equal(t, fmt.Sprint(i), echo)
+			assert.Equal(t, i+1, s.Exchanges())
+			s.RevokeTokens()
+		}
+	})
+}
+
+func TestAResourceThatRefusesEveryTokenDoesNotCostAnExchangeACall(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := inMemory(t, authtest.Config{})
+		s.Handle("/odd", "odd", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusUnauthorized) })
+		src, err := s.PasswordLogin(auth.Tuning{})
+		require.NoError(t, err)
+		client := &http.Client{Transport: auth.NewTransport(s.Client().Transport, src)}
+		for range 1000 {
+			for _, url := range []string{s.URL + "/odd", s.ResourceURL()} { // the other one accepts them all
+				req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
+				require.NoError(t, err)
+				if resp, err := client.Do(req); err == nil {
+					require.NoError(t, resp.Body.Close())
+				} else {
+					require.ErrorIs(t, err, kyckit.ErrUnauthorized)
+				}
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+		assert.LessOrEqual(t, s.Exchanges(), 16, "in 10 s of 100 calls/s")
+	})
 }

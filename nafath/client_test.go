@@ -14,7 +14,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/kyckit/kyckit"
-	"github.com/kyckit/kyckit/auth"
 	"github.com/kyckit/kyckit/kyctest"
 	"github.com/kyckit/kyckit/nafath"
 	"github.com/kyckit/kyckit/nafath/nafathtest"
@@ -67,31 +66,6 @@ func TestWholeVerification(t *testing.T) {
 			assert.NotEmpty(t, d.Raw)
 			assert.Equal(t, 1, fake.Count("token"), "one token serves all calls")
 		})
-	}
-}
-
-func TestConfigurationIsRefused(t *testing.T) {
-	fake := nafathtest.NewServer(nafathtest.Config{})
-	defer fake.Close()
-	good := fake.ClientConfig()
-	for field, change := range map[string]func(*nafath.Config){
-		"BaseURL":                func(c *nafath.Config) { c.BaseURL = "" },
-		"BaseURL must be https":  func(c *nafath.Config) { c.BaseURL = "http://api.example.com" },
-		"Auth":                   func(c *nafath.Config) { c.Auth = nil },
-		"Auth is required":       func(c *nafath.Config) { c.Auth = (*auth.Cache)(nil) },
-		"Auth is":                func(c *nafath.Config) { c.Auth = auth.SourceFunc(nil) },
-		"Paths.Request":          func(c *nafath.Config) { c.Paths.Request = "request" },
-		"Paths.Status":           func(c *nafath.Config) { c.Paths.Status = "/../status" },
-		"Paths.Details":          func(c *nafath.Config) { c.Paths.Details = "/details" },
-		"NationalID.Prefixes":    func(c *nafath.Config) { c.NationalID.Prefixes = "1x" },
-		"HTTP.Retry.MaxAttempts": func(c *nafath.Config) { c.HTTP.Retry.MaxAttempts = -1 },
-		"HTTP.MaxResponseBytes":  func(c *nafath.Config) { c.HTTP.MaxResponseBytes = -1 },
-	} {
-		cfg := good
-		change(&cfg)
-		_, err := nafath.New(cfg)
-		require.ErrorIs(t, err, kyckit.ErrInvalid, field)
-		assert.Contains(t, err.Error(), field)
 	}
 }
 
@@ -280,79 +254,6 @@ func TestStatusValues(t *testing.T) {
 	}
 }
 
-// Upstream sends numbers as strings, addresses as arrays, and leaves fields out.
-func TestPitfall9DataQuirks(t *testing.T) {
-	fake, client := setup(t, nafathtest.Config{})
-	fake.Fail("details", 1, kyctest.Fault{Status: 200, Body: `{"transId":"t","idNumber":2000000006,"userType":"1",
-		"nationalityCode":"304","nationalAddress":[{"city":"null"}],"englishFirstName":null,"englishLastName":"Sample","more":{"x":1}}`})
-	d, err := client.Details(t.Context(), "t")
-	require.NoError(t, err)
-	assert.Equal(t, "2000000006", d.IDNumber)
-	assert.Equal(t, nafath.UserResident, *d.UserType)
-	assert.Equal(t, 304, *d.NationalityCode)
-	assert.JSONEq(t, `[{"city":"null"}]`, string(d.NationalAddress))
-	assert.Equal(t, "Sample", d.EnglishName())
-	assert.Contains(t, string(d.Raw), `"more"`)
-
-	fake.Fail("details", 1, kyctest.Fault{Status: 200, Body: `{"transId":"t","idNumber":"1000000008","userType":0.0,"nationalityCode":""}`})
-	d, err = client.Details(t.Context(), "t")
-	require.NoError(t, err, "an empty code is none")
-	assert.Equal(t, nafath.UserNational, *d.UserType)
-	assert.Nil(t, d.NationalityCode)
-	for _, code := range []string{`"SA"`, `1.5`, `1e300`, `true`, `{}`, `"NaN"`, `"Inf"`} {
-		fake.Fail("details", 1, kyctest.Fault{Status: 200, Body: `{"transId":"t","idNumber":"1000000008","nationalityCode":` + code + `}`})
-		d, err = client.Details(t.Context(), "t")
-		require.NoError(t, err, "a code in another form refuses nobody: %s", code)
-		assert.Nil(t, d.NationalityCode, code)
-		assert.Contains(t, string(d.Raw), code)
-	}
-}
-
-// TransId and idNumber decide who is verified. A detail in a form that nobody
-// documents stays empty, is in Raw, and costs no second call.
-func TestAnApprovedPersonIsNotRefusedForADetail(t *testing.T) {
-	const odd = `"nationalityCode":"SAU","userType":"National","gender":false,"dateOfBirthG":{"year":1990},"idExpiryDateG":-315619200000,
-		"englishFirstName":["Noura"],"englishSecondName":1.5,"englishThirdName":true,"englishLastName":"Sample","nationalityDesc":{},"nationalAddress":7`
-	for name, body := range map[string]string{
-		"bare":     `{"transId":%q,"idNumber":%q,` + odd + `}`,
-		"envelope": `{"version":null,"statusCode":200,"messages":{"a":"b"},"code":{},"result":{"transId":%q,"idNumber":%q,` + odd + `}}`,
-	} {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				fake, client := setup(t, nafathtest.Config{Options: kyctest.Options{InMemory: true}})
-				poller, err := nafath.NewPoller(nafath.PollerConfig{Client: client})
-				require.NoError(t, err)
-				defer func() { require.NoError(t, poller.Close()) }()
-				d, err := poller.Verify(t.Context(), citizen, func(tx nafath.Transaction) {
-					fake.Fail("details", 0, kyctest.Fault{Status: 200, Body: fmt.Sprintf(body, tx.TransID, citizen)})
-					require.NoError(t, fake.Approve(tx.TransID, tx.Random))
-				})
-				require.NoError(t, err)
-				assert.Equal(t, 1, fake.Count("details"))
-				assert.Equal(t, "Sample", d.EnglishName())
-				assert.Nil(t, d.NationalityCode)
-				assert.Nil(t, d.UserType)
-				assert.Empty(t, d.Gender+d.DateOfBirthG+d.IDExpiryDateG+d.NationalityDesc)
-				assert.JSONEq(t, `7`, string(d.NationalAddress))
-				assert.Contains(t, string(d.Raw), `"SAU"`)
-			})
-		})
-	}
-}
-
-// Whose details they are must be told in so many words.
-func TestDetailsThatNameNobodyAreRefused(t *testing.T) {
-	for _, body := range []string{
-		`{"transId":"t","idNumber":["1000000008"]}`, `{"transId":"t","idNumber":{"nin":"1000000008"}}`, `{"transId":"t","idNumber":true}`,
-		`{"transId":null,"idNumber":"1000000008"}`, `{"transId":{"id":"t"},"idNumber":"1000000008"}`, `{"transId":"t","idNumber":1.5}`,
-	} {
-		fake, client := setup(t, nafathtest.Config{})
-		fake.Fail("details", 0, kyctest.Fault{Status: 200, Body: body})
-		_, err := client.Details(t.Context(), "t")
-		require.ErrorIs(t, err, kyckit.ErrDecode, body)
-	}
-}
-
 // A status is believed for the transaction it was asked for alone.
 func TestAStatusThatNamesAnotherTransactionIsNotBelieved(t *testing.T) {
 	const id = "0b5f3c1e-5a39-4f0e-9d2b-6f1f4c3d2a10"
@@ -382,26 +283,4 @@ func TestAStatusThatNamesAnotherTransactionIsNotBelieved(t *testing.T) {
 	fake.Fail("status", 1, kyctest.Fault{Status: 200, Body: `{"result":{"status":"COMPLETED","transId":"ABC"}}`})
 	_, err := client.Status(t.Context(), nafath.Transaction{TransID: "abc", Random: "1", NationalID: citizen})
 	require.ErrorIs(t, err, kyckit.ErrDecode, "case counts in what is no UUID")
-}
-
-func TestPathsAndPrefixes(t *testing.T) {
-	s := kyctest.NewServer(kyctest.Options{})
-	defer s.Close()
-	s.Handle("POST /gw/start", "start", func(w http.ResponseWriter, _ *http.Request) {
-		_, _ = w.Write([]byte(`{"result":{"transId":"a b","random":"1"}}`))
-	})
-	s.Handle("GET /gw/person/{id}/all", "person", func(w http.ResponseWriter, r *http.Request) {
-		_ = json.NewEncoder(w).Encode(map[string]string{"transId": r.PathValue("id"), "idNumber": citizen})
-	})
-	fake := nafathtest.NewServer(nafathtest.Config{})
-	defer fake.Close()
-	cfg := fake.ClientConfig()
-	cfg.BaseURL, cfg.Paths = s.URL+"/gw/", nafath.Paths{Request: "/start", Details: "/person/{transId}/all"}
-	client, err := nafath.New(cfg)
-	require.NoError(t, err)
-	tx, err := client.Request(t.Context(), citizen)
-	require.NoError(t, err)
-	d, err := client.Details(t.Context(), tx.TransID)
-	require.NoError(t, err)
-	assert.Equal(t, "a b", d.TransID)
 }

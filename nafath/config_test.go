@@ -2,7 +2,9 @@ package nafath_test
 
 import (
 	"context"
+	"encoding/json"
 	"math"
+	"net/http"
 	"testing"
 	"time"
 
@@ -10,6 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/kyckit/kyckit"
+	"github.com/kyckit/kyckit/auth"
+	"github.com/kyckit/kyckit/kyctest"
 	"github.com/kyckit/kyckit/nafath"
 	"github.com/kyckit/kyckit/nafath/nafathtest"
 )
@@ -67,4 +71,51 @@ func TestPollerSurvivesHugeTimes(t *testing.T) {
 		require.ErrorIs(t, err, nafath.ErrTimeout)
 		assert.Equal(t, 1, tt.Count("status"))
 	})
+}
+
+func TestConfigurationIsRefused(t *testing.T) {
+	fake := nafathtest.NewServer(nafathtest.Config{})
+	defer fake.Close()
+	good := fake.ClientConfig()
+	for field, change := range map[string]func(*nafath.Config){
+		"BaseURL":                func(c *nafath.Config) { c.BaseURL = "" },
+		"BaseURL must be https":  func(c *nafath.Config) { c.BaseURL = "http://api.example.com" },
+		"Auth":                   func(c *nafath.Config) { c.Auth = nil },
+		"Auth is required":       func(c *nafath.Config) { c.Auth = (*auth.Cache)(nil) },
+		"Auth is":                func(c *nafath.Config) { c.Auth = auth.SourceFunc(nil) },
+		"Paths.Request":          func(c *nafath.Config) { c.Paths.Request = "request" },
+		"Paths.Status":           func(c *nafath.Config) { c.Paths.Status = "/../status" },
+		"Paths.Details":          func(c *nafath.Config) { c.Paths.Details = "/details" },
+		"NationalID.Prefixes":    func(c *nafath.Config) { c.NationalID.Prefixes = "1x" },
+		"HTTP.Retry.MaxAttempts": func(c *nafath.Config) { c.HTTP.Retry.MaxAttempts = -1 },
+		"HTTP.MaxResponseBytes":  func(c *nafath.Config) { c.HTTP.MaxResponseBytes = -1 },
+	} {
+		cfg := good
+		change(&cfg)
+		_, err := nafath.New(cfg)
+		require.ErrorIs(t, err, kyckit.ErrInvalid, field)
+		assert.Contains(t, err.Error(), field)
+	}
+}
+
+func TestPathsAndPrefixes(t *testing.T) {
+	s := kyctest.NewServer(kyctest.Options{})
+	defer s.Close()
+	s.Handle("POST /gw/start", "start", func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = w.Write([]byte(`{"result":{"transId":"a b","random":"1"}}`))
+	})
+	s.Handle("GET /gw/person/{id}/all", "person", func(w http.ResponseWriter, r *http.Request) {
+		_ = json.NewEncoder(w).Encode(map[string]string{"transId": r.PathValue("id"), "idNumber": citizen})
+	})
+	fake := nafathtest.NewServer(nafathtest.Config{})
+	defer fake.Close()
+	cfg := fake.ClientConfig()
+	cfg.BaseURL, cfg.Paths = s.URL+"/gw/", nafath.Paths{Request: "/start", Details: "/person/{transId}/all"}
+	client, err := nafath.New(cfg)
+	require.NoError(t, err)
+	tx, err := client.Request(t.Context(), citizen)
+	require.NoError(t, err)
+	d, err := client.Details(t.Context(), tx.TransID)
+	require.NoError(t, err)
+	assert.Equal(t, "a b", d.TransID)
 }

@@ -4,12 +4,10 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"io"
 	"log/slog"
 	"math"
 	"net/http"
 	"net/http/httptest"
-	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -126,59 +124,6 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
-// fakeClaims is a store that fails as told.
-type fakeClaims struct {
-	claimErr, commitErr error
-	nothing             bool
-	commits, releases   atomic.Int32
-	ended               atomic.Int32 // calls whose context had ended
-}
-
-func (f *fakeClaims) Claim(context.Context, string, time.Duration) (Claim, error) {
-	if f.claimErr != nil || f.nothing {
-		return nil, f.claimErr
-	}
-	return f, nil
-}
-
-func (f *fakeClaims) Commit(ctx context.Context, _ time.Duration) error {
-	f.commits.Add(1)
-	if ctx.Err() != nil {
-		f.ended.Add(1)
-	}
-	return f.commitErr
-}
-
-func (f *fakeClaims) Release(ctx context.Context) error {
-	f.releases.Add(1)
-	if ctx.Err() != nil {
-		f.ended.Add(1)
-	}
-	return nil
-}
-
-// lostAnswer is a store that records a commit and answers the first one with an
-// error.
-type lostAnswer struct{ fakeClaims }
-
-func (f *lostAnswer) Claim(context.Context, string, time.Duration) (Claim, error) { return f, nil }
-
-func (f *lostAnswer) Commit(context.Context, time.Duration) error {
-	if f.commits.Add(1) == 1 {
-		return errors.New("the answer was lost")
-	}
-	return ErrDuplicate
-}
-
-func TestARepeatedCommitThatIsADuplicateCounted(t *testing.T) {
-	var res Result
-	store := &lostAnswer{}
-	h := newHandler(t, HandlerConfig{Claims: store, OnResult: func(_ context.Context, r Result) { res = r }})
-	assert.Equal(t, 200, post(h, `{}`).Code)
-	assert.NoError(t, res.Err)
-	assert.EqualValues(t, 2, store.commits.Load())
-}
-
 func TestHandledOnceThenAnsweredAsDuplicate(t *testing.T) {
 	var calls, results atomic.Int32
 	fail := true
@@ -218,109 +163,6 @@ func TestUnsignedHeadersCannotEvadeTheClaims(t *testing.T) {
 	assert.Equal(t, 1, calls)
 }
 
-func TestStoreOutlivesTheSender(t *testing.T) {
-	for _, fails := range []bool{false, true} {
-		claims := &fakeClaims{}
-		started, gone := make(chan struct{}), make(chan struct{})
-		var handleErr error
-		h := newHandler(t, HandlerConfig{Claims: claims, Handle: func(ctx context.Context, _ *Delivery) error {
-			close(started)
-			<-gone
-			handleErr = ctx.Err()
-			if fails {
-				return errors.New("x")
-			}
-			return nil
-		}})
-		ctx, hangUp := context.WithCancel(context.Background())
-		done := make(chan struct{})
-		go func() {
-			defer close(done)
-			h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("POST", "/", strings.NewReader("{}")).WithContext(ctx))
-		}()
-		<-started
-		hangUp()
-		close(gone)
-		<-done
-		assert.NoError(t, handleErr)
-		assert.EqualValues(t, 1, claims.commits.Load()+claims.releases.Load())
-		assert.Zero(t, claims.ended.Load())
-		assert.Equal(t, fails, claims.releases.Load() == 1)
-	}
-}
-
-func TestGoexitInHandleReleases(t *testing.T) {
-	claims := &fakeClaims{}
-	h := newHandler(t, HandlerConfig{Claims: claims, Handle: func(context.Context, *Delivery) error { runtime.Goexit(); return nil }})
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		post(h, "{}")
-	}()
-	<-done
-	assert.EqualValues(t, 1, claims.releases.Load())
-	assert.Zero(t, claims.commits.Load())
-}
-
-// endless is a body that never ends; it counts what is read.
-type endless struct{ n int }
-
-func (e *endless) Read(p []byte) (int, error) {
-	e.n += len(p)
-	for i := range p {
-		p[i] = ' '
-	}
-	return len(p), nil
-}
-
-func TestLargeInputCostsLittle(t *testing.T) {
-	if raceEnabled {
-		t.Skip("allocations cannot be counted under the race detector")
-	}
-	allocated := func(f func()) uint64 {
-		var before, after runtime.MemStats
-		runtime.ReadMemStats(&before)
-		f()
-		runtime.ReadMemStats(&after)
-		return after.TotalAlloc - before.TotalAlloc
-	}
-	h := newHandler(t, HandlerConfig{})
-	body := &endless{}
-	assert.Less(t, allocated(func() {
-		w := httptest.NewRecorder()
-		h.ServeHTTP(w, httptest.NewRequest("POST", "/", io.LimitReader(body, 64<<20)))
-		assert.Equal(t, 413, w.Code)
-	}), uint64(4<<20))
-	assert.LessOrEqual(t, body.n, 3<<20)
-
-	v := vectors()[2]
-	h = newHandler(t, HandlerConfig{Authenticate: v.auth(t)})
-	r := httptest.NewRequest("POST", "/", strings.NewReader(v.body))
-	for k, value := range v.header {
-		r.Header.Set(k, value)
-	}
-	r.Header.Set("Webhook-Signature", strings.Repeat("v1,AAAA ", 1<<17))
-	assert.Less(t, allocated(func() {
-		w := httptest.NewRecorder()
-		h.ServeHTTP(w, r)
-		assert.Equal(t, 401, w.Code)
-	}), uint64(64<<10))
-}
-
-// TestBodyIsNotReadForAStranger: what can be refused by the headers is.
-func TestBodyIsNotReadForAStranger(t *testing.T) {
-	v := vectors()[0]
-	for name, a := range map[string]Authenticator{"hmac": v.auth(t), "all": All(v.auth(t), accept()), "any": Any(v.auth(t), deny(), edAuth(t))} {
-		body := &endless{}
-		newHandler(t, HandlerConfig{Authenticate: a}).ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("POST", "/", io.LimitReader(body, 1<<20)))
-		if name == "any" { // deny() may want the body
-			assert.NotZero(t, body.n)
-		} else {
-			assert.Zero(t, body.n, name)
-		}
-	}
-}
-
 // TestEarlyRefusalNamesWhoRefused: a layer that had no chance to verify
 // anything is not reported as having accepted.
 func TestEarlyRefusalNamesWhoRefused(t *testing.T) {
@@ -335,45 +177,6 @@ func TestEarlyRefusalNamesWhoRefused(t *testing.T) {
 	require.Len(t, res.Layers, 1)
 	assert.Equal(t, "client certificate", res.Layers[0].Name)
 	require.ErrorIs(t, res.Err, ErrCertificate)
-}
-
-func TestDecodeChecksABodyThatHandlePutInPlace(t *testing.T) {
-	twice := []byte(`{"id":1,"ID":2}`)
-	h := newHandler(t, HandlerConfig{Handle: func(_ context.Context, d *Delivery) error {
-		if err := d.Decode(&struct{}{}); err != nil {
-			return errors.New("the body itself is fine")
-		}
-		d.Body = twice // such as what was inside an envelope
-		return d.Decode(&struct{}{})
-	}})
-	assert.Equal(t, http.StatusBadRequest, post(h, `{"envelope":"…"}`).Code)
-	assert.Equal(t, http.StatusBadRequest, post(h, `{"abc":1,"d":2}`).Code, "of the same length")
-}
-
-func TestReadBody(t *testing.T) {
-	for _, size := range []int{0, 1, 511, 512, 513, 16 << 10, 16<<10 + 1, 100_000, 1 << 20} {
-		want := bytes.Repeat([]byte("x"), size)
-		for _, announced := range []int64{-1, int64(size)} {
-			got, err := readBody(bytes.NewReader(want), announced, 1<<20)
-			require.NoError(t, err)
-			require.True(t, bytes.Equal(want, got))
-		}
-	}
-	_, err := readBody(io.MultiReader(strings.NewReader("x"), errReader{}), 10, 100)
-	require.Error(t, err)
-	_, err = readBody(http.MaxBytesReader(nil, io.NopCloser(strings.NewReader("xyz")), 2), 3, 100)
-	require.ErrorIs(t, err, errBodyTooLong, "a limit set before the handler")
-}
-
-// TestHugeAnnouncementIsNotBelieved: whoever allows huge bodies must not pay
-// for one that was only announced.
-func TestHugeAnnouncementIsNotBelieved(t *testing.T) {
-	for _, announced := range []int64{1 << 45, math.MaxInt64} {
-		got, err := readBody(io.LimitReader(zeros{}, 100<<10), announced, math.MaxInt64)
-		require.NoError(t, err)
-		require.Len(t, got, 100<<10)
-		require.Less(t, cap(got), 16<<20)
-	}
 }
 
 // TestForeverIsLong: the longest duration, written for "no limit", must not run
@@ -397,22 +200,4 @@ type claimsFunc func(key string, lease time.Duration) (Claim, error)
 
 func (f claimsFunc) Claim(_ context.Context, key string, lease time.Duration) (Claim, error) {
 	return f(key, lease)
-}
-
-type zeros struct{}
-
-func (zeros) Read(p []byte) (int, error) { return len(p), nil }
-
-type errReader struct{}
-
-func (errReader) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
-
-func TestKeys(t *testing.T) {
-	key := FieldKey("id")
-	for body, want := range map[string]string{`{"id":"a"}`: "f:a", `{"id":17}`: "f:17"} {
-		assert.Equal(t, want, key(&Delivery{Body: []byte(body)}))
-	}
-	for _, body := range []string{`{}`, `{"id":""}`, `{"id":null}`, `{"id":{}}`, `[]`, `{"ID":"a"}`} {
-		assert.Equal(t, BodyKey(&Delivery{Body: []byte(body)}), key(&Delivery{Body: []byte(body)}), body)
-	}
 }

@@ -109,3 +109,25 @@ func TestAFloodOfHintsTakesNoMemory(t *testing.T) {
 	}
 	assert.Empty(t, s.hints.queue)
 }
+
+func TestAHintEndsALongPause(t *testing.T) {
+	s := newTest(60)
+	a := s.Add(0, 0, time.Hour, "a")
+	_, _, _ = s.Next(10 * sec)
+	s.Done(10*sec, a, Limited, time.Hour)
+	s.Hint(15*sec, a)
+	_, _, wake := s.Next(15 * sec)
+	assert.Equal(t, 40*sec, wake, "not at once: somebody may forge hints")
+	action, _, _ := s.Next(wake)
+	assert.Equal(t, Check, action)
+}
+
+func TestAHintIsReasonEnoughToAskAgain(t *testing.T) {
+	s := newTest(60)
+	it := s.Add(0, 0, time.Hour, "a")
+	_, _, _ = s.Next(10 * sec)
+	s.Done(10*sec, it, Failed, time.Hour)
+	s.Hint(11*sec, it)
+	_, _, wake := s.Next(11 * sec)
+	assert.Equal(t, 12*sec, wake)
+}
