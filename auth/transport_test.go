@@ -222,9 +222,11 @@ func TestStaticSourceIsNotReplayed(t *testing.T) {
 	assert.Equal(t, 1, s.Count(authtest.OpResource))
 }
 
-// TestSDKCalls goes through the module's own path of calls.
-func TestSDKCalls(t *testing.T) {
-	s := onLoopback(t, authtest.Config{})
+// sdkCalls returns a func that makes a call through the module's own path of
+// calls; once says that the call must not be replayed.
+func sdkCalls(t *testing.T) (s *authtest.Server, call func(once bool) error) {
+	t.Helper()
+	s = onLoopback(t, authtest.Config{})
 	src, err := s.ClientCredentials(auth.Tuning{})
 	require.NoError(t, err)
 	client, err := transport.New(transport.Config{
@@ -232,7 +234,7 @@ func TestSDKCalls(t *testing.T) {
 		Authorize: func(next http.RoundTripper) http.RoundTripper { return auth.NewTransport(next, src) },
 	})
 	require.NoError(t, err)
-	call := func(once bool) error {
+	call = func(once bool) error {
 		_, err := client.Do(t.Context(), &transport.Call{
 			Op: "demo", Method: http.MethodPost, Path: "/resource", Body: transport.Body{Bytes: []byte("hello")}, Once: once,
 		})
@@ -240,21 +242,31 @@ func TestSDKCalls(t *testing.T) {
 	}
 	require.NoError(t, call(false))
 	s.RevokeTokens()
-	require.NoError(t, call(false), "a 401 is replayed even for calls that are not repeatable")
-	s.RevokeTokens()
-	before := s.Count(authtest.OpResource)
-	err = call(true)
-	require.ErrorIs(t, err, kyckit.ErrUnauthorized)
-	require.NotErrorIs(t, err, kyckit.ErrOutcomeUnknown)
-	assert.Equal(t, before+1, s.Count(authtest.OpResource), "Once forbids the replay")
-	require.NoError(t, call(true), "the refused token was dropped")
+	return s, call
+}
 
-	s.RevokeTokens()
-	s.Fail(authtest.OpToken, 0, kyctest.Fault{Status: 400, Body: `{"error":"invalid_client"}`})
-	err = call(false)
+func TestACallThatIsNotRepeatableIsReplayedAfterA401(t *testing.T) {
+	_, call := sdkCalls(t)
+	require.NoError(t, call(false))
+}
+
+func TestOnceForbidsTheReplay(t *testing.T) {
+	s, call := sdkCalls(t)
+	before := s.Count(authtest.OpResource)
+	err := call(true)
 	require.ErrorIs(t, err, kyckit.ErrUnauthorized)
 	require.NotErrorIs(t, err, kyckit.ErrOutcomeUnknown)
-	before = s.Count(authtest.OpResource)
+	assert.Equal(t, before+1, s.Count(authtest.OpResource))
+	require.NoError(t, call(true), "the refused token was dropped")
+}
+
+func TestNothingIsSentWithoutAToken(t *testing.T) {
+	s, call := sdkCalls(t)
+	s.Fail(authtest.OpToken, 0, kyctest.Fault{Status: 400, Body: `{"error":"invalid_client"}`})
+	err := call(false)
+	require.ErrorIs(t, err, kyckit.ErrUnauthorized)
+	require.NotErrorIs(t, err, kyckit.ErrOutcomeUnknown)
+	before := s.Count(authtest.OpResource)
 	err = call(false)
 	require.ErrorIs(t, err, kyckit.ErrUnauthorized)
 	assert.Equal(t, before, s.Count(authtest.OpResource))
