@@ -100,11 +100,11 @@ var defects = []defect{
 		}
 		return "", ErrInProgress
 	}
-	return m.add(c, lease, now, false)`, `		if !e.committed {
+	return m.take(c, place, lease, now, false)`, `		if !e.committed {
 			return "", ErrInProgress
 		}
 	}
-	return m.add(c, lease, now, false)`},
+	return m.take(c, place, lease, now, false)`},
 	{"a refused token is used on", "auth/transport.go", `if err != nil || resp == nil || !t.refuses(resp) {`, `if true {`},
 	{"every call fetches a token", "auth/cache.go", `if e := c.current.Load(); e != nil && now < e.dead {`, `if e := c.current.Load(); e != nil && now < 0 {`},
 	{"a token dies unnoticed", "auth/cache.go", `life := time.Until(t.Expiry)
