@@ -44,10 +44,10 @@ func (s *Scheduler[T]) Want(now time.Duration) Want {
 	w.Rest = w.Soon
 	if best != nil {
 		e := &s.open[best.at]
-		flight, hint := e.flight, best.hint
-		e.flight, best.hint = true, false
+		flight := e.flight
+		e.flight = true // its hint waits for room too, and keeps its place
 		w.Rest, _, _ = s.value(now + step)
-		e.flight, best.hint = flight, hint
+		e.flight = flight
 	}
 	return w
 }
