@@ -3,7 +3,6 @@ package kyckit_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -26,10 +25,10 @@ func TestNoErrorTypePanics(t *testing.T) {
 		(*webhook.PolicyError)(nil), &webhook.PolicyError{},
 		(*webhook.PanicError)(nil), &webhook.PanicError{},
 	} {
-		assert.NotPanics(t, func() {
+		assert.NotPanicsf(t, func() {
 			assert.NotEmpty(t, err.Error())
 			assert.NotErrorIs(t, err, context.Canceled)
-		}, fmt.Sprintf("%T", err))
+		}, "%T", err)
 	}
 	e, ok := errors.AsType[*kyckit.Error](error((*kyckit.Error)(nil)))
 	assert.True(t, ok)

@@ -10,12 +10,12 @@ import (
 // one. The zero value is a good default. It is read once, by the constructor.
 type HTTP struct {
 	// Client supplies the transport, the cookie jar and the timeout, which becomes
-	// that of one try. It is copied, not changed. One without a Transport uses
-	// http.DefaultTransport, as in net/http, and with it the proxy settings of the
-	// environment. A nil Client means one of the SDK's own, which reads nothing
-	// from the environment and pings HTTP/2 connections that fall silent, so that
-	// a dead one is given up. A transport of yours wants http.HTTP2Config for
-	// that: SendPingTimeout and PingTimeout.
+	// that of one try. It is copied, not changed. A Client without a Transport
+	// uses http.DefaultTransport, as in net/http, and with it the proxy settings
+	// of the environment. A nil Client means one of the SDK's own, which reads
+	// nothing from the environment and pings HTTP/2 connections that fall silent,
+	// so that a dead connection is given up. A transport of yours does so with
+	// SendPingTimeout and PingTimeout of http.HTTP2Config.
 	//
 	// Its CheckRedirect is replaced: credentials must not follow a redirect to
 	// another host, and a call that must not be repeated follows none.
@@ -26,8 +26,8 @@ type HTTP struct {
 	// SDK stops whatever is sent with that context once the request itself is
 	// written, net/http's own repetitions included, since the provider may have
 	// acted. Calls that are safe to repeat are then repeated by Retry; any other
-	// ends in ErrOutcomeUnknown, also where an HTTP/2 server said in truth that it
-	// did nothing (REFUSED_STREAM, GOAWAY), as proxies say that untruly.
+	// ends in ErrOutcomeUnknown, also where an HTTP/2 server said that it did
+	// nothing (REFUSED_STREAM, GOAWAY), because some proxies say so untruly.
 	//
 	// A call for which the transport got no connection counts as not sent. A
 	// transport that does not report its connections as net/http does
@@ -49,8 +49,8 @@ type HTTP struct {
 	// UserAgent is put in front of the SDK's own, separated by a space.
 	UserAgent string
 	// MaxResponseBytes caps every response body, after decompression. A longer
-	// one is an error of kind ErrDecode; of a refusal, whose status says enough,
-	// the rest is left out. Zero means 4 MiB.
+	// body is an error of kind ErrDecode; outside 2xx, where the status says
+	// enough, the rest of the body is left out. Zero means 4 MiB.
 	MaxResponseBytes int64
 	// Timeout limits one try, reading its answer included. Zero means the
 	// Client's Timeout or, where that is zero too, the operation's own default:

@@ -56,8 +56,8 @@ func (c *Cache) ask(ctx context.Context) (Token, error) {
 	}
 }
 
-// panicked is the error of a source that panicked with v, which only the cause
-// tells: nobody knows what it holds.
+// panicked is the error of a source that panicked with v. Only its cause holds
+// v, because nobody knows what v tells.
 func panicked(v any) *kyckit.Error {
 	e := failure(kyckit.ErrUnavailable, "the source panicked")
 	e.Err = fmt.Errorf("panic: %v\n%s", v, debug.Stack())

@@ -3,22 +3,22 @@ package auth
 import "time"
 
 const (
-	// vainExchanges is how many exchanges in a row may come of refused tokens
-	// without a call that a new token helped; then there is one a refill.
+	// vainExchanges is how many exchanges in a row may follow from refused
+	// tokens without a new token that helped a call; then one more is allowed
+	// every refill.
 	vainExchanges = 10
-	// refusalExchanges is the same for all exchanges that come of refused
-	// tokens, those that helped included: a provider of several servers of which
-	// one refuses everything looks as if each new token helped.
+	// refusalExchanges bounds in the same way all exchanges that follow from
+	// refused tokens, those that helped included: where one of a provider's
+	// servers refuses everything, each new token seems to help.
 	refusalExchanges = 60
 	refill           = time.Minute
 )
 
-// budget bounds the exchanges that come of refused tokens, whoever causes them:
-// not more than 120 in any hour. Its times are on a clock that begins at 0, and
-// its user guards it.
+// budget bounds the exchanges that follow from refused tokens, whoever causes
+// them, to 120 in any hour. Its times count from 0, and its user holds a lock.
 type budget struct{ vain, all allowance }
 
-// allowance is how much was used, less one a refill.
+// allowance counts exchanges. Every refill takes one off the count.
 type allowance struct {
 	used float64
 	at   time.Duration
@@ -41,6 +41,6 @@ func (b *budget) take(now time.Duration) bool {
 	return true
 }
 
-// notVain says of an exchange that it helped, or that it failed and so says
-// nothing about the calls.
+// notVain corrects the count after an exchange that helped a call, or that
+// failed and so says nothing about the calls.
 func (b *budget) notVain() { b.vain.used = max(0, b.vain.used-1) }

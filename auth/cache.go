@@ -18,11 +18,12 @@ import (
 const (
 	defaultEarly   = 60 * time.Second
 	defaultTimeout = 30 * time.Second
-	// minSpread is what a fleet needs so that it does not refresh at once.
+	// minSpread is the least span over which the processes of a fleet spread
+	// their refreshes.
 	minSpread = 3 * time.Second
 	// defaultAttempts is how many attempts in a row may fail before callers
-	// without a token hear of it. Later exchanges try once: holding callers any
-	// longer would not help them.
+	// without a token get the error. Later exchanges make one attempt: holding
+	// callers any longer would not help them.
 	defaultAttempts = 3
 
 	// never is a time on the cache's clock that does not come.
@@ -108,8 +109,8 @@ type Cache struct {
 
 	mu     sync.Mutex
 	flight *flight
-	spare  atomic.Pointer[entry] // newer than current, for calls that are refused with that
-	held   atomic.Pointer[entry] // the last one that came, which may be gone
+	spare  atomic.Pointer[entry] // a newer token, for calls that were refused with current
+	held   atomic.Pointer[entry] // the token that came last; it may have been dropped
 	pace   pace
 	budget budget
 	closed bool
@@ -187,13 +188,12 @@ func (c *Cache) entry(ctx context.Context) (*entry, error) {
 	return c.lookup(ctx)
 }
 
-// lookup is for when there is something to do: a refresh is due or there is no
-// living token.
+// lookup is entry for when a refresh is due or no token lives.
 func (c *Cache) lookup(ctx context.Context) (*entry, error) {
 	now := c.now()
 	if e := c.current.Load(); e != nil && now < e.dead {
-		// One caller wins the right to refresh; until that is decided, the
-		// others need not look again.
+		// The caller whose swap succeeds refreshes; meanwhile the others go on
+		// with the token.
 		if due := e.refreshAt.Load(); int64(now) >= due && e.refreshAt.CompareAndSwap(due, int64(e.dead)) {
 			c.refresh(e) //nolint:contextcheck // it serves all callers, not this one
 		}
@@ -244,9 +244,9 @@ func (c *Cache) newEntry(t Token, took time.Duration) (*entry, error) {
 	case header == nil:
 		return nil, failure(kyckit.ErrDecode, noHeader)
 	}
-	// What is said about a token that is held already is no news: a server that
-	// repeats it with no lifetime, or with a whole one, does not make it live
-	// longer.
+	// A server may send the token that is held already once more. Then the
+	// earlier expiry stays: neither a missing lifetime nor a whole one makes
+	// the token live longer.
 	if h := c.held.Load(); h != nil && !h.token.Expiry.IsZero() && (t.Expiry.IsZero() || h.token.Expiry.Before(t.Expiry)) && h.token.Access.Reveal() == access {
 		t.Expiry = h.token.Expiry
 	}
@@ -289,9 +289,9 @@ func failure(kind error, reason string) *kyckit.Error {
 const noTokenInTime = "no token in time"
 
 // asError makes any source's error a *kyckit.Error. A foreign error is kept as
-// the cause and not shown: nobody knows what its text holds. The end of a
-// context is not kept: it is one of the source's own, and callers would take it
-// for the end of theirs.
+// the cause and not shown: nobody knows what its text holds. A context's error
+// is dropped: it belongs to a context of the source's own, and callers would
+// take it for the end of theirs.
 func asError(err error) *kyckit.Error {
 	var e *kyckit.Error
 	if !errors.As(err, &e) {

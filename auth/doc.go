@@ -39,14 +39,14 @@
 // with RetryAfter. A Retry-After of the endpoint is honoured up to a minute.
 //
 // Refused credentials are remembered for 1 s, doubling to 60 s, so that no
-// number of callers locks an account. So is every other answer that asking again
-// cannot mend: one without a usable token, a redirect, a 404, 409, 410 or 501. A
-// 401 from the provider's API costs one
-// exchange shared by all, and one replay; a 403 costs nothing. Where the new
-// token is accepted it replaces the old one; elsewhere the old one goes on, so
-// that a resource which refuses every token takes nothing else down. A budget
-// bounds these exchanges: ten in a row that help nobody, then one a minute, 120
-// in any hour at most. Beyond it the 401 is the answer.
+// number of callers locks an account. So is every other answer that asking
+// again cannot mend: one without a usable token, a redirect, a 404, 409, 410 or
+// 501. A 401 from the provider's API costs one exchange shared by all, and one
+// replay; a 403 costs nothing. Where the new token is accepted it replaces the
+// old one; elsewhere the old one goes on, so that a resource which refuses
+// every token takes nothing else down. A budget bounds these exchanges: ten in
+// a row that help nobody, then one a minute, 120 in any hour at most. Beyond it
+// the 401 is the answer.
 //
 // # Errors
 //

@@ -123,7 +123,7 @@ func (x *exchange) Token(ctx context.Context) (_ Token, err error) {
 	}
 	a, err := x.decode(resp)
 	if err == nil && a.access == "" {
-		// Some servers report in a 2xx what others do with a status of its own.
+		// Some servers put an error into a 2xx.
 		if ex := x.explain(resp.StatusCode, resp.Body); ex.Code != "" {
 			err = resp.Fail(cmp.Or(ex.Kind, kyckit.ErrInvalid), "the answer reports an error", ex)
 		}

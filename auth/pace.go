@@ -15,12 +15,13 @@ const (
 	firstWait = 400 * time.Millisecond
 	// maxWait bounds the wait while an old token serves.
 	maxWait = 15 * time.Second
-	// maxDeadWait bounds it when there is none: recovery must be felt within a
-	// second, jitter and the exchange itself included.
+	// maxDeadWait bounds the wait without a token: callers must feel within a
+	// second that the endpoint is back, jitter and the exchange itself
+	// included.
 	maxDeadWait = 750 * time.Millisecond
 	// minWait keeps attempts apart when the token dies right after one.
 	minWait = 250 * time.Millisecond
-	// maxAsked bounds what is believed of a Retry-After.
+	// maxAsked is the longest Retry-After that is honoured.
 	maxAsked = 60 * time.Second
 
 	firstRefusal = time.Second
@@ -62,9 +63,9 @@ func (p *pace) succeeded() {
 	p.failures, p.refusals, p.next, p.last = 0, 0, 0, nil
 }
 
-// failed plans the next attempt. dead is when the old token dies, now or
-// before when there is none; lead is how long before that an attempt should
-// begin, so that nobody waits for it.
+// failed plans the attempt after a failure. dead is when the old token dies;
+// where there is none, it is not after now. lead is how long before dead the
+// attempt should begin, so that no caller waits for it.
 func (p *pace) failed(err *kyckit.Error, now, dead, lead time.Duration) *kyckit.Error {
 	p.failures++
 	wait := p.wait(err, now, dead, lead)
@@ -85,7 +86,7 @@ func (p *pace) wait(err *kyckit.Error, now, dead, lead time.Duration) time.Durat
 	left := dead - now
 	switch {
 	case errors.Is(err, kyckit.ErrRateLimited):
-		return wait // even without a token: faster would be slower
+		return wait // even without a token: asking sooner prolongs the limit
 	case left <= 0:
 		return min(wait, deadWait())
 	case wait <= left-lead:

@@ -12,8 +12,8 @@ import (
 type flight struct {
 	cancel context.CancelFunc
 	done   chan struct{}
-	// refused is the token that a provider refused, when that is why; the new
-	// one is a spare.
+	// refused is the token whose refusal caused the exchange, or nil. The new
+	// token is then a spare.
 	refused *entry
 	// Set before done is closed.
 	entry *entry
@@ -48,7 +48,7 @@ func (c *Cache) join() (*entry, *flight, error) {
 	return nil, c.start(nil), nil
 }
 
-// refresh starts a flight for the token that e holds, in the background.
+// refresh starts, in the background, an exchange that replaces e.
 func (c *Cache) refresh(e *entry) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -58,11 +58,11 @@ func (c *Cache) refresh(e *entry) {
 	c.start(nil)
 }
 
-// start begins a flight; refused is the token that was refused, when that is
-// why. It is called with mu held.
+// start begins an exchange; refused is the token whose refusal causes it, or
+// nil. It is called with mu held.
 func (c *Cache) start(refused *entry) *flight {
-	// A context of its own: the exchange serves all callers, so it goes on when
-	// the caller whose call began it has gone.
+	// The exchange serves all callers, so it must not end with the one that
+	// began it.
 	ctx, cancel := context.WithTimeout(context.Background(), c.timeout) //nolint:forbidigo // see above
 	f := &flight{cancel: cancel, done: make(chan struct{}), refused: refused}
 	c.flight = f
@@ -70,11 +70,11 @@ func (c *Cache) start(refused *entry) *flight {
 	return f
 }
 
-// run makes the exchange and tells everybody.
+// run makes the exchange, repeats it while that may help, and tells everybody.
 func (c *Cache) run(ctx context.Context, f *flight) {
 	defer f.cancel()
 	f.err = failure(kyckit.ErrUnavailable, "the exchange was broken off")
-	defer c.end(f) // whatever a hook does to this goroutine
+	defer c.end(f) // also when a hook ends this goroutine
 	if f.refused != nil {
 		c.pass(f.refused.token)
 		c.emit(ctx, Event{Kind: EventInvalidated, Expiry: f.refused.token.Expiry})
@@ -164,8 +164,8 @@ func (c *Cache) end(f *flight) {
 	close(f.done)
 }
 
-// sleep reports whether it slept for d before ctx ended; it does not begin to
-// when the deadline comes first.
+// sleep waits for d and reports whether it did: false when ctx ended first, and
+// at once when the deadline of ctx comes before d.
 func sleep(ctx context.Context, d time.Duration) bool {
 	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= d {
 		return false

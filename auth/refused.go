@@ -16,7 +16,7 @@ type place struct{ host, path string }
 
 func placeOf(req *http.Request) place { return place{req.URL.Host, req.URL.Path} }
 
-// refusal is the last one of a token.
+// refusal is the latest refusal of a token.
 type refusal struct {
 	place
 	at time.Duration
@@ -27,16 +27,16 @@ type refusal struct {
 // the spare, within the budget. When the spare is accepted where the token was
 // refused, the token is revoked and the spare takes its place.
 
-// another returns a token to repeat a call with that the provider refused at p
-// with e, or nil when the refusal is the answer. It waits for an exchange until
-// ctx ends. Of a call that cannot be repeated it only takes note, so that the
-// next call has the new token.
+// another returns a token for repeating a call that the provider refused at p
+// with the token of e, or nil when the refusal is to be the answer. It waits
+// for an exchange until ctx ends. For a call that cannot be repeated it returns
+// nil, but gets a new token for the next call.
 func (c *Cache) another(ctx context.Context, e *entry, p place, repeatable bool) *entry {
 	c.mu.Lock()
 	now := c.now()
 	e.refused.Store(&refusal{p, now})
 	if cur := c.current.Load(); cur != e && cur != nil && now < cur.dead {
-		c.mu.Unlock() // it was replaced since it was sent
+		c.mu.Unlock() // e was replaced since the call was sent
 		if !repeatable || cur.refusedAt(p, now) {
 			return nil
 		}

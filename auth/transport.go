@@ -36,10 +36,11 @@ import (
 // Invalidate(Token) is told of a refused token within the same budget, and asked
 // again; without that method it is asked again.
 //
-// The token goes to https only, loopback aside, and when hosts are given to those
-// only, such as "api.example.com" or "api.example.com:8443": any other request
-// fails before it is sent. A redirect to another host or scheme is followed
-// without it. The caller's request is not changed. Safe for concurrent use if base and src are.
+// The token goes to https only, loopback aside, and when hosts are given to
+// those only, such as "api.example.com" or "api.example.com:8443": any other
+// request fails before it is sent. A redirect to another host or scheme is
+// followed without the token. The caller's request is not changed. Safe for
+// concurrent use if base and src are.
 func NewTransport(base http.RoundTripper, src Source, hosts ...string) http.RoundTripper {
 	if transport.Missing(base) {
 		base = http.DefaultTransport
@@ -116,7 +117,8 @@ func (t *bearerTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if !ok {
 		if err := ctx.Err(); err != nil {
 			discard(resp)
-			// Not quite unsent, but refused: nothing came of it.
+			// The request was sent and refused, so it had no effect, as if
+			// unsent.
 			return nil, &transport.NotSentError{Err: gaveUp(err)}
 		}
 		return resp, nil
@@ -130,7 +132,7 @@ func (t *bearerTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 		replay.Body = body
 	}
 	discard(resp)
-	// A second 401 is final: that it is the fault of the token is no longer
+	// A second 401 is the answer: that the token is the reason is no longer
 	// likely.
 	resp, err = t.send(&replay, fresh, false)
 	if err == nil && resp != nil {
@@ -185,7 +187,7 @@ func (t *bearerTransport) learn(resp *http.Response, g grant, req *http.Request)
 			t.cache.disproved(g.entry, placeOf(req))
 		}
 	case status >= 500, status == http.StatusProxyAuthRequired, status == http.StatusRequestTimeout, status == http.StatusTooManyRequests:
-		// Who answered need not have looked at the token.
+		// The server that answered so may not have looked at the token.
 	case g.entry != nil:
 		t.cache.proved(g.entry)
 	default:
@@ -195,9 +197,9 @@ func (t *bearerTransport) learn(resp *http.Response, g grant, req *http.Request)
 	}
 }
 
-// send sends req with the token: in place, before anything else has the header
-// map, or on a copy. A map that was sent is not changed: net/http may still read
-// it when the answer is there.
+// send sends req with the token: in its own header map while nobody else has
+// that, or on a copy. A map that was sent is not changed: net/http may still
+// read it when the answer is there.
 func (t *bearerTransport) send(req *http.Request, g grant, inPlace bool) (*http.Response, error) {
 	if inPlace {
 		req.Header["Authorization"] = g.header
@@ -259,8 +261,8 @@ func headerOf(access string) []string {
 	return []string{bearer + " " + access}
 }
 
-// sameOrigin reports that req is no redirect that left the scheme or host its
-// chain began with. Where the chain cannot be followed, it is not.
+// sameOrigin reports whether req has the scheme and host that its chain of
+// redirects began with. It is false where the chain cannot be followed.
 func sameOrigin(req *http.Request) bool {
 	for r := req; r.Response != nil; {
 		r = r.Response.Request

@@ -62,8 +62,8 @@ type Bid struct {
 	Hinted bool
 	// Wants is what the replica would do, by Operation.
 	Wants [Operations]Want
-	// Uses are its calls that are new, or new of which is the answer. With Full they
-	// are all of the last minute and a half.
+	// Uses are the replica's calls of which the Budget was not told yet, or not
+	// of the answer. With Full they are all of the last minute and a half.
 	Uses []Use
 	Full bool
 }
@@ -83,8 +83,8 @@ type Use struct {
 	// ID is unique among the replica's calls of the operation. For a call that was
 	// granted it is the Number of the Bid.
 	ID uint64
-	// Sent and Answered are how long ago that was; Answered is negative while
-	// there is no answer.
+	// Sent and Answered are how long ago the call was sent and answered;
+	// Answered is negative while there is no answer.
 	Sent, Answered time.Duration
 	// Dropped says that the call was not made after all.
 	Dropped bool

@@ -13,8 +13,9 @@ type Notice struct {
 	// Status is the final one, or "" when the verification ended without: at its
 	// timeout, by Forget, or by Close.
 	Status Status
-	// Gap is the time between the last two checks, or from when the Poller
-	// began to watch to the only one: a final status is at most so old.
+	// Gap is the time between the last two checks, or between the beginning of
+	// the watch and the only check: the person acted no longer than that before
+	// the last check.
 	Gap time.Duration
 	// Age is the time since the transaction's CreatedAt.
 	Age time.Duration
@@ -24,10 +25,10 @@ type Notice struct {
 	Hinted bool
 }
 
-// tellTime is how long a wait that is over lets the callbacks go first.
+// tellTime is how long a wait that is over lets the callbacks be told first.
 const tellTime = 100 * time.Millisecond
 
-// told waits until the callbacks know that e ended, but not for slow ones.
+// told waits until the callbacks know that e ended, for tellTime at most.
 func told(e *entry) {
 	if e.told == nil {
 		return
@@ -96,8 +97,8 @@ func (p *state) announce(call func()) {
 	}
 }
 
-// deliver makes the queued calls. A call that panics or ends its goroutine, as
-// a failed check of a test does, keeps the others from nothing.
+// deliver makes the queued calls. A callback that panics or ends its goroutine,
+// as a failed check of a test does, stops none of the others.
 func (p *state) deliver() {
 	all := false
 	defer func() {

@@ -82,7 +82,7 @@ type PollerConfig struct {
 	// 10, 60 and 30. When several processes share a tenant without a Budget, give each its
 	// part; with a Budget these stay the tenant's.
 	Limits Limits
-	// Budget shares Limits with other processes: a call goes to the replica to whom it
+	// Budget shares Limits with other processes: a call goes to the replica to which it
 	// is worth most. Nil means that this Poller has Limits to itself. While the Budget
 	// does not answer, the Poller goes on with Limits over Replicas, rounded down, from
 	// three seconds on; a limit that is lower than Replicas then permits nothing. A person

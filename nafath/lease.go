@@ -14,8 +14,8 @@ const leaseBeyond = time.Minute
 // mostBeside bounds the calls of a store that hangs.
 const mostBeside = 64
 
-// besides returns a func that makes a call of the store beside its caller, unless
-// too many hang. Close does not wait for such calls.
+// besides returns a func that calls the store in a goroutine of its own, unless
+// too many such calls hang. Close does not wait for them.
 func besides(p *state) func(call func(ctx context.Context)) (begun bool) {
 	slots := make(chan struct{}, mostBeside)
 	return func(call func(ctx context.Context)) bool {

@@ -116,10 +116,10 @@ func (p *state) check(e *entry) {
 	}
 }
 
-// end ends an entry that a code calls over, or that is open beyond its deadline.
-// Who approved may still have done so: where the last answer is that the
-// transaction is gone, the details are asked for once before anybody is told
-// otherwise.
+// end ends an entry that is over by a code of the provider, or open beyond its
+// deadline. The person may have approved all the same: where the last answer
+// says that the transaction is gone, the details are asked for once before
+// anybody is told.
 func (p *state) end(e *entry, code string, failure error) {
 	finally := func() {
 		if code != "" {

@@ -7,9 +7,9 @@ type record struct {
 	print  uint64
 	at     time.Duration
 	status Status
-	code   string // that decided it, if one did
-	// unannounced: somebody acted and no hint said so yet, so that a webhook
-	// may be on its way.
+	code   string // the provider's code that decided it, if one did
+	// unannounced says that somebody acted and no hint has told of it yet: a
+	// webhook may be on its way.
 	unannounced bool
 }
 

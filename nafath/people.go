@@ -6,8 +6,9 @@ const (
 	// forgetRejections is when a person's rejections are forgotten.
 	forgetRejections = time.Hour
 
-	// maxRejections is when those that are past it are looked for. Only people who
-	// declined are kept, so there are few more.
+	// maxRejections is how many people are kept before those whose rejections
+	// are past are looked for. Only people who declined are kept, so there are
+	// hardly more.
 	maxRejections = 4096
 )
 
@@ -38,7 +39,7 @@ func (p *people) leave(id string) {
 
 // ended learns from a final status of a person's verification.
 func (p *people) ended(now time.Duration, id string, status Status) {
-	switch status { // the others say nothing about the person
+	switch status { // all others say nothing about the person
 	case StatusCompleted:
 		delete(p.declined, id)
 	case StatusRejected:

@@ -26,9 +26,10 @@ const (
 // Poller serves all verifications of a tenant within the tenant's limits. Use
 // one per tenant and process. All methods are safe for concurrent use.
 //
-// At rest it owns no goroutine, but with PollerConfig.Budget or Signals one each. While verifications are open, one goroutine
-// with one timer serves them all; each call in flight has a goroutine, and each
-// verification that waits in the queue of Begin.
+// At rest it owns no goroutine, except one each for PollerConfig.Budget and
+// Signals. While verifications are open, one goroutine with one timer serves
+// them all; each call in flight has a goroutine, and so has each verification
+// that waits in the queue of Begin.
 type Poller struct {
 	kyckit.Redacted
 	s *state // a pointer, so that printing a Poller by value shows nothing

@@ -268,7 +268,7 @@ func (p *state) finish(e *entry, d *Details, err error) {
 	}
 }
 
-// print stands for the parts of a transaction that memory need not keep.
+// print is a hash of the parts of a transaction that memory need not keep.
 func (p *state) print(tx Transaction) uint64 {
 	return maphash.Comparable(p.seed, [2]string{tx.Random, tx.NationalID})
 }

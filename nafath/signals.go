@@ -41,7 +41,7 @@ func (s *signals) hear(digest [16]byte) {
 	}
 }
 
-// await makes hear find an entry, and forget no longer.
+// await lets hear find an entry until forget.
 func (s *signals) await(e *entry) {
 	if s != nil {
 		s.waiting[s.p.cfg.Signals.Digest(foldTransID(e.tx.TransID))] = e

@@ -118,8 +118,8 @@ func (c *ClientCert) Reload() error {
 	return c.reload(true)
 }
 
-// reload looks at the files; without force it does nothing about contents it
-// has seen before, be they good or bad. The lock is held.
+// reload looks at the files. Contents that it has seen before, good or bad, are
+// read anew only with force. The lock is held.
 func (c *ClientCert) reload(force bool) error {
 	old := c.state.Load()
 	m, err := loadMaterial(&old.cfg)

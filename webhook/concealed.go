@@ -48,9 +48,9 @@ func (d *Delivery) leaveOut(as []Authenticator) {
 	}
 }
 
-// concealAll lets authenticators name what they read. One of a type that is not
-// this package's, even if it embeds one that is, can only be asked about the
-// delivery; what it says of a copy counts for nothing.
+// concealAll lets authenticators name what they read. An authenticator of a
+// foreign type, even one that embeds one of this package, cannot: it is asked
+// about a copy of the delivery, and what it says counts for nothing.
 func concealAll(as []Authenticator, d *Delivery) {
 	for _, a := range as {
 		switch a := a.(type) {

@@ -138,9 +138,9 @@ type SecretPathConfig struct {
 
 // NewSecretPath returns an Authenticator for a path that nobody can guess, the
 // last resort for a provider that can be given nothing but an address. Handle
-// sees the path without the token. Paths
-// end up in the logs of proxies, so treat such a token as less than secret: let
-// the delivery be a hint only, and read the truth from the provider's API.
+// sees the path without the token. Paths end up in the logs of proxies, so
+// treat such a token as less than secret: let the delivery be a hint only, and
+// read the truth from the provider's API.
 func NewSecretPath(cfg SecretPathConfig) (Authenticator, error) {
 	const op = "secret path"
 	if !strings.HasPrefix(cfg.Prefix, "/") || !strings.HasSuffix(cfg.Prefix, "/") {

@@ -20,8 +20,8 @@ type job struct {
 	cancel   func() // of the running Handle, guarded by the queue
 }
 
-// handle calls the user's function once. What it ends with is an error, even
-// when it ends by leaving its goroutine.
+// handle calls the user's function once. A panic, and a goroutine that ends in
+// it, are errors as well.
 func (j *job) handle(ctx *handleContext) (err error) {
 	finished := false
 	defer func() {
@@ -74,8 +74,8 @@ func (j *job) inStore(ctx context.Context, handled bool) (err error) {
 	return j.claim.Commit(ctx, j.work.Keep)
 }
 
-// orderLocks lets one delivery of an order key through at a time, in the order
-// in which they came.
+// orderLocks lets the deliveries of an order key through one at a time, in the
+// order in which they came.
 type orderLocks struct {
 	mu   sync.Mutex
 	last map[string]chan struct{} // closed when the last one in line is done

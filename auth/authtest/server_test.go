@@ -2,7 +2,6 @@ package authtest_test
 
 import (
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -15,6 +14,7 @@ import (
 
 	"github.com/kyckit/kyckit/auth"
 	"github.com/kyckit/kyckit/auth/authtest"
+	"github.com/kyckit/kyckit/internal/testhttp"
 	"github.com/kyckit/kyckit/kyctest"
 )
 
@@ -22,22 +22,10 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func send(t *testing.T, s *authtest.Server, method, target, contentType, body string, header ...string) (*http.Response, string) {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), method, target, strings.NewReader(body))
-	require.NoError(t, err)
 	if contentType != "" {
-		req.Header.Set("Content-Type", contentType)
+		header = append(header, "Content-Type", contentType)
 	}
-	for i := 0; i < len(header); i += 2 {
-		req.Header.Set(header[i], header[i+1])
-	}
-	client := *s.Client()
-	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	resp, err := client.Do(req)
-	require.NoError(t, err)
-	defer resp.Body.Close() //nolint:errcheck // nothing is lost
-	got, err := io.ReadAll(resp.Body)
-	require.NoError(t, err)
-	return resp, string(got)
+	return testhttp.Send(t, s.Client(), method, target, body, header...)
 }
 
 const form = "application/x-www-form-urlencoded"

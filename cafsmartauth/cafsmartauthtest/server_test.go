@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net/http"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -19,6 +18,7 @@ import (
 
 	"github.com/kyckit/kyckit/cafsmartauth"
 	"github.com/kyckit/kyckit/cafsmartauth/cafsmartauthtest"
+	"github.com/kyckit/kyckit/internal/testhttp"
 	"github.com/kyckit/kyckit/kyctest"
 )
 
@@ -35,15 +35,8 @@ func token(secret, header, claims string) string {
 
 func send(t *testing.T, fake *cafsmartauthtest.Server, method, path, contentType, body, authorization string) (int, string) {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), method, fake.URL+path, strings.NewReader(body))
-	require.NoError(t, err)
-	req.Header = http.Header{"Content-Type": {contentType}, "Authorization": {authorization}}
-	resp, err := fake.Client().Do(req)
-	require.NoError(t, err)
-	defer func() { _ = resp.Body.Close() }()
-	raw, err := io.ReadAll(resp.Body)
-	require.NoError(t, err)
-	return resp.StatusCode, string(raw)
+	resp, got := testhttp.Send(t, fake.Client(), method, fake.URL+path, body, "Content-Type", contentType, "Authorization", authorization)
+	return resp.StatusCode, got
 }
 
 const header = `{"alg":"HS256","typ":"JWT"}`

@@ -3,7 +3,6 @@ package facekitest_test
 import (
 	"bytes"
 	"encoding/json"
-	"io"
 	"maps"
 	"mime/multipart"
 	"net/http"
@@ -16,6 +15,7 @@ import (
 
 	"github.com/kyckit/kyckit/faceki"
 	"github.com/kyckit/kyckit/faceki/facekitest"
+	"github.com/kyckit/kyckit/internal/testhttp"
 	"github.com/kyckit/kyckit/kyctest"
 )
 
@@ -28,15 +28,8 @@ const (
 
 func send(t *testing.T, fake *facekitest.Server, method, path, contentType, body, authorization string) (int, string) {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), method, fake.URL+path, strings.NewReader(body))
-	require.NoError(t, err)
-	req.Header = http.Header{"Content-Type": {contentType}, "Authorization": {authorization}}
-	resp, err := fake.Client().Do(req)
-	require.NoError(t, err)
-	defer func() { _ = resp.Body.Close() }()
-	raw, err := io.ReadAll(resp.Body)
-	require.NoError(t, err)
-	return resp.StatusCode, string(raw)
+	resp, got := testhttp.Send(t, fake.Client(), method, fake.URL+path, body, "Content-Type", contentType, "Authorization", authorization)
+	return resp.StatusCode, got
 }
 
 func bearer(t *testing.T, fake *facekitest.Server) string {

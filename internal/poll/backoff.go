@@ -6,8 +6,8 @@ import (
 	"github.com/cenkalti/backoff/v4"
 )
 
-// Backoff yields waits that double from first to most. There is no jitter:
-// what follows a wait is paced with everything else.
+// Backoff yields waits that double from first to most, without jitter: whatever
+// follows a wait is paced by a Window.
 type Backoff struct{ policy *backoff.ExponentialBackOff }
 
 // NewBackoff returns a Backoff at its start.

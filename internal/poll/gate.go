@@ -14,8 +14,8 @@ var ErrClosed = errors.New("poll: closed")
 // LateError says that a caller gets no slot: it lies beyond the caller's
 // deadline, or too many wait already.
 type LateError struct {
-	// After is when to come again, from now: a slot of the budget that nobody
-	// else was told about a short while ago.
+	// After is how long to wait before coming again: until a slot that no other
+	// caller refused lately was told of.
 	After time.Duration
 	// Full says that the queue is full.
 	Full bool
@@ -41,7 +41,7 @@ type GateConfig struct {
 
 // Gate queues callers in front of a Window. Owners take turns, and the callers
 // of one owner come in the order in which they joined. A caller that leaves the
-// queue takes nothing with it. A Gate is safe for concurrent use.
+// queue uses up no slot. A Gate is safe for concurrent use.
 type Gate struct {
 	cfg GateConfig
 
@@ -98,7 +98,7 @@ func (g *Gate) try(t *Ticket) (sent, wait time.Duration, err error) {
 	if sent := t.sent; sent != never {
 		t.sent = never
 		if g.closed {
-			g.window.Answered(now, sent) // nobody knows better than that it was used
+			g.window.Answered(now, sent) // nobody will tell what became of the slot
 			return 0, 0, ErrClosed
 		}
 		return sent, 0, nil

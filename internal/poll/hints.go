@@ -16,21 +16,26 @@ const (
 	// hintLook bounds how many waiting hints are compared for one check.
 	hintLook = 64
 
-	// A hint may lose the race against a check by this much and still count.
+	// hintGrace is how long after the check that found an item ended a hint may
+	// arrive and still count as its announcement.
 	hintGrace = 10 * time.Second
 
-	// A hint may come before the server itself shows the end: an item that is
-	// still open is looked at again for earlyFor. What is learned of how early hints
-	// are makes the first look wait, by up to patienceMost.
+	// A hint may come before the server itself shows the end. So an item that
+	// is found open after its hint is looked at again for earlyFor, and an end
+	// within earlyCounts of the hint counts as announced. The first check after
+	// a hint waits as long as hints were early of late, patienceMost at the
+	// most: patienceStep longer after an early hint, and patienceLess of that
+	// after one in time.
 	earlyFor     = 7 * time.Second
 	earlyCounts  = 15 * time.Second
 	patienceMost = 5 * time.Second
 	patienceStep = 250 * time.Millisecond
 	patienceLess = 0.97
 
-	// Hints are reliable while they announce most ends, mostly announce ends,
-	// far more often than items end in that time anyway, and one did so a short
-	// while ago.
+	// Hints are reliable while they announce most ends (trustFrom), while most
+	// hints announce an end (precisionFrom) and do so far better than chance
+	// (insightFrom), and while the latest announced end is not older than
+	// trustFor.
 	trustFrom     = 0.8
 	precisionFrom = 0.5
 	insightFrom   = 0.4
@@ -42,8 +47,8 @@ const (
 	minSavingBound = 1
 )
 
-// hints holds the items that somebody says have changed, and how far such
-// words can be trusted. A hint asks for a check and proves nothing.
+// hints holds the items that are said to have changed, and how far that is to
+// be believed. A hint asks for a check and proves nothing.
 type hints[T any] struct {
 	queue   []*Item[T]
 	spentAt []time.Duration // ring of the last hint checks
@@ -181,8 +186,8 @@ func (h *hints[T]) affordable(now time.Duration) bool {
 	return at == -never || now-at >= Minute
 }
 
-// bound is when the last check was made that the share still has to make room for: as
-// many ago as the share has checks a minute.
+// bound is when the hint check was made that must be a minute old before the
+// next is affordable: the one as many checks ago as the share has a minute.
 func (h *hints[T]) bound() time.Duration {
 	mine := max(1, len(h.spentAt)/max(1, h.sharers))
 	return h.spentAt[(h.next+len(h.spentAt)-mine)%len(h.spentAt)]
@@ -206,8 +211,8 @@ func (s *Scheduler[T]) savingRate() float64 {
 	return max(minSavingBound, s.window.all()/savingShare/float64(max(1, s.hints.sharers)))
 }
 
-// hintDue is when an item's hint may be followed, never before now. A hint is reason enough
-// to ask again about an item that backs off.
+// hintDue is when an item's hint may be followed, never before now. A hint is
+// reason enough to ask again about an item that backs off.
 func (s *Scheduler[T]) hintDue(it *Item[T], now time.Duration) time.Duration {
 	if !it.hint || it.at < 0 {
 		return never

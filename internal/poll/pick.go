@@ -101,10 +101,10 @@ func (s *Scheduler[T]) reviewDeadlines(now time.Duration) (late *Item[T]) {
 	return nil
 }
 
-// choose returns the item to check now, or nil and when there may be one. In this
-// order: whom the guard demands, a hint, a last check, the highest score. The
-// latter two take turns: a thousand that are restored past their deadline do
-// not keep those waiting who came since.
+// choose returns the item to check now, or nil and when there may be one. In
+// this order: an item that the guard demands, one with a hint, one whose last
+// check is due, one with the highest score. The latter two take turns, so that
+// a thousand restored past their deadlines do not keep the newer ones waiting.
 func (s *Scheduler[T]) choose(now time.Duration) (it *Item[T], wake time.Duration) {
 	hint, spare := s.chooseHint(now), s.spareAt(now)
 	l := s.look(now)
@@ -141,8 +141,8 @@ func (s *Scheduler[T]) rank(l look[T]) *Item[T] {
 	return l.wanted
 }
 
-// spareAt is when a check may be made that nothing demands: now, but for the
-// part of the budget that reliable hints leave unused.
+// spareAt is when a check may be made that neither the guard nor a hint
+// demands: now, or later while reliable hints save a part of the budget.
 func (s *Scheduler[T]) spareAt(now time.Duration) time.Duration {
 	if !s.hints.believed(now) {
 		return now
@@ -152,7 +152,7 @@ func (s *Scheduler[T]) spareAt(now time.Duration) time.Duration {
 }
 
 // dueAt is when an item may be checked next, never before now. Shortly before
-// the deadline it waits for its last check.
+// its deadline an item waits for its last check.
 func (s *Scheduler[T]) dueAt(e *slot[T], now time.Duration) time.Duration {
 	due := e.due
 	if e.parked > due && s.served <= e.item.failed {

@@ -10,8 +10,8 @@ type Config struct {
 	Floor time.Duration
 	// MaxFlight bounds the checks in flight at once.
 	MaxFlight int
-	// Curve is what is known of when items end, nil for nothing. The Scheduler goes on
-	// learning with it.
+	// Curve is what is known of when items end, nil for nothing. The Scheduler
+	// teaches it further.
 	Curve *Curve
 }
 
@@ -57,9 +57,9 @@ type Item[T any] struct {
 	failed   time.Duration // when the last check failed
 	hintedAt time.Duration // when the last hint check was sent
 	hintAt   time.Duration // when the waiting hint may be followed
-	said     time.Duration // when the hint came that is on trial; never without one
-	openAt   time.Duration // when the item had last been seen open then
-	early    uint8         // how many checks found the item open since
+	said     time.Duration // when the hint on trial came; never without such a hint
+	openAt   time.Duration // when the item was last seen open before that hint
+	early    uint8         // how many checks since that hint found the item open
 	hint     bool          // a hint waits for its check
 	queued   bool          // it stands in the queue of hints
 	fromHint bool          // the check in flight answers a hint
@@ -74,7 +74,7 @@ type Item[T any] struct {
 type slot[T any] struct {
 	born     time.Duration // when the item began
 	seen     time.Duration // when it was last seen open
-	from     time.Duration // since when its end may be unnoticed, as far as choosing goes
+	from     time.Duration // since when the item may have ended unnoticed, as its score counts
 	last     time.Duration // when it was last checked, successfully or not
 	due      time.Duration // no check before, hints aside
 	parked   time.Duration // no check before while no other item is served either
@@ -95,11 +95,11 @@ type Scheduler[T any] struct {
 	curve  *Curve
 	open   []slot[T]
 	flight int
-	doubt  int // of these, checks of items that failed before
+	doubt  int // checks in flight of items that failed before
 
 	hints           hints[T]
 	review          time.Duration // when deadlines must be looked at, budget or not
-	wasLast         bool          // the last check that was due by itself was some item's last
+	wasLast         bool          // the latest check without a hint was the last one of its item
 	wantedRun       int           // checks in a row that went to items that somebody waits for
 	elsewhere       int           // open items of other processes
 	served          time.Duration // when the last check with a usable answer was sent
@@ -268,8 +268,8 @@ func (s *Scheduler[T]) floorFrom(sent, answered time.Duration) time.Duration {
 	return sent + s.cfg.Floor + max(0, answered-sent-steady)
 }
 
-// learnTrip learns how long the trip to the server and back takes at least,
-// which it forgets slowly, and usually.
+// learnTrip learns the shortest and the usual trip to the server and back. The
+// shortest is forgotten slowly.
 func (s *Scheduler[T]) learnTrip(took time.Duration) {
 	if s.trips == 0 {
 		s.shortest, s.usual = took, took

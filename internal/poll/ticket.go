@@ -10,9 +10,9 @@ const (
 	// longestWait bounds what refused callers are told to wait.
 	longestWait = 2 * time.Hour
 
-	// promiseMinutes is for how many minutes ahead refused callers are told
-	// slots of their own. Who refuses to wait again and again moves nobody's
-	// slot further than that.
+	// promiseMinutes is how many minutes ahead refused callers are told slots
+	// of their own. So a caller that comes back again and again without waiting
+	// delays nobody further than that.
 	promiseMinutes = 10
 	maxPromises    = 1024
 )
@@ -36,11 +36,11 @@ func (t *Ticket) wake() {
 }
 
 // Join puts a caller into the queue, or takes a slot that is free for it; Enter
-// must follow. Of each owner one
-// caller is served before any owner's second. When the queue is full, a
-// caller of an owner with fewer places takes the last place of the owner who has
-// most. The error is the context's, ErrClosed, or a *LateError when the slot
-// lies beyond the context's deadline or the queue is full.
+// must follow. One caller of each owner is served before any owner's second.
+// When the queue is full, a caller whose owner has fewer places than another
+// takes the last place of the owner with most. The error is the context's,
+// ErrClosed, or a *LateError when the slot lies beyond the context's deadline
+// or the queue is full.
 func (g *Gate) Join(ctx context.Context, owner string) (*Ticket, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err

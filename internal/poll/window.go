@@ -30,8 +30,9 @@ const (
 	raise      = 2.0
 	raiseShare = 1.0 / 30
 
-	// maxPause is what is made of a Retry-After of more than Window.Believe, by default
-	// likelyPause: limits count a minute, so that no longer pause can be due to them.
+	// maxPause is the pause after a Retry-After of more than Window.Believe,
+	// which is likelyPause by default: limits count a minute, so they explain
+	// no longer pause.
 	maxPause    = time.Minute
 	likelyPause = 90 * time.Second
 
@@ -75,8 +76,8 @@ type Window struct {
 	paused  time.Duration // no request before
 	lastCut time.Duration
 	refused time.Duration // when the last 429 came
-	trial   bool          // no request was accepted since
-	freed   time.Duration // when one was, after the last 429
+	trial   bool          // no request was accepted since that 429
+	freed   time.Duration // when the first request after it was accepted
 	pause   *Backoff
 	limited uint64
 	shared  *shared // nil while no other process uses the limit
@@ -168,8 +169,8 @@ func (w *Window) Next(now time.Duration) time.Duration {
 	return max(next, w.freeAt(max(1, int(w.rate))))
 }
 
-// Take spends a slot on a request that is sent now, and returns when it counts as
-// sent, by which it is known from then on.
+// Take spends a slot on a request that is sent now. The time it returns stands
+// for the request in Answered, Accepted and Limited.
 func (w *Window) Take(now time.Duration) (sent time.Duration) {
 	if !w.alone() {
 		w.slot = now

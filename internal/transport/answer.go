@@ -13,8 +13,8 @@ var (
 	errNoResponse = errors.New("neither an answer nor an error")
 )
 
-// complete makes up for what callers' transports and middleware leave out of
-// an answer that comes without an error, as net/http does for its own users.
+// complete fills in what callers' transports and middleware leave out of an
+// answer, as net/http does for its own users.
 func complete(resp *http.Response) error {
 	if resp == nil {
 		return errNoResponse
@@ -25,8 +25,8 @@ func complete(resp *http.Response) error {
 	return nil
 }
 
-// dropBadLocation makes an answer of a redirect to nowhere: net/http would hide
-// it behind an error.
+// dropBadLocation takes a Location header that is no URL out of an answer:
+// net/http would return an error in place of such an answer.
 func dropBadLocation(resp *http.Response, base *url.URL) {
 	if to := resp.Header.Get("Location"); to != "" {
 		if _, err := base.Parse(to); err != nil {
@@ -49,8 +49,8 @@ const smallBody = 64 << 10
 // readBody reads a body to its end. The announced length is only a hint of how
 // much memory it takes: answers that callers' transports make up leave it at
 // zero, and those they change may be longer. Of an answer outside 2xx, whose
-// status says enough, the rest above the limit is left out. With the error of a
-// body that breaks off comes what arrived of it.
+// status says enough, the rest above the limit is left out. When a body breaks
+// off, the error comes with the part that arrived.
 func readBody(resp *http.Response, method string, limit int64) ([]byte, error) {
 	if b, ok := resp.Body.(*buffered); ok && int64(len(b.data)) <= limit {
 		return b.data, nil

@@ -162,8 +162,8 @@ func (c *Client) send(req *http.Request) (resp *http.Response, err error) {
 	return c.chain.RoundTrip(req)
 }
 
-// panicError is the error of a layer that panicked. Only its cause shows with
-// what, as nobody knows what that holds.
+// panicError is the error of a layer that panicked. Only its cause holds the
+// value of the panic, because nobody knows what the value tells.
 type panicError struct{ err error }
 
 const panicText = "a middleware or the transport panicked"

@@ -37,7 +37,7 @@ const (
 type Config struct {
 	// Provider names the package in errors and logs.
 	Provider string
-	// TraceAs names it to HTTP.Trace, where that is another name.
+	// TraceAs names the package to HTTP.Trace, where that name is another.
 	TraceAs string
 	// BaseURL is what every call's path is appended to.
 	BaseURL string

@@ -86,7 +86,7 @@ func (c *Client) transportError(ctx context.Context, st *state, err error) *kyck
 		return c.contextError(st, cause, !notSent)
 	}
 	if !notSent {
-		e.Attempts = max(e.Attempts, 1) // it may be in progress
+		e.Attempts = max(e.Attempts, 1) // the request may still be on its way
 	}
 	var inner *kyckit.Error
 	switch {
@@ -119,7 +119,7 @@ func (c *Client) contextError(st *state, cause error, maySent bool) *kyckit.Erro
 	e := &kyckit.Error{Provider: c.provider, Op: st.call.Op, Kind: cause, Attempts: st.attempts()}
 	if maySent && !st.call.Repeatable {
 		e.Kind, e.Err, e.Reason = kyckit.ErrOutcomeUnknown, cause, cause.Error()
-		e.Attempts = max(e.Attempts, 1) // it may be in progress
+		e.Attempts = max(e.Attempts, 1) // the request may still be on its way
 	}
 	return e
 }
@@ -234,9 +234,9 @@ func Code(s string) string { return token(s, maxCode, maxDigits, true) }
 // maxRequestID bounds what may stand in a log as a request id.
 const maxRequestID = 128
 
-// RequestID returns s if it looks like the id of an exchange, else "". One
-// without a letter and one that holds a long number are refused: it could be a
-// person's number. A run of digits in 32 hexadecimal ones, as in a UUID, is
+// RequestID returns s if it looks like the id of an exchange, else "". An id
+// without a letter, or with a long number in it, is refused: it could be a
+// person's number. In 32 hexadecimal digits, as in a UUID, a long number is
 // chance.
 func RequestID(s string) string {
 	if !strings.ContainsFunc(s, func(r rune) bool { return r|0x20 >= 'a' && r|0x20 <= 'z' }) {

@@ -9,16 +9,16 @@ import (
 	"time"
 )
 
-// lingerTime is how long an answer that came before the end of the request is
-// waited for. It has arrived already, so it only has to be read.
+// lingerTime is how long Close waits for the answer. The answer has arrived by
+// then and only has to be read.
 const lingerTime = time.Second
 
-// linger makes sure of the answer to a request with a streamed body. A server
-// that refuses before it has read everything answers and closes the connection,
-// and net/http then returns what it sees first: the answer, or that the rest
-// cannot be sent. It reports the latter after it has closed the body, so the
-// body takes its time to close. The caller calls the result once the answer was
-// read.
+// linger keeps the answer to a request with a streamed body from being lost. A
+// server that refuses early answers and closes the connection before it has
+// read the whole body. Of the two, net/http returns what it notices first: the
+// answer, or that the rest of the body cannot be sent. But it reports a failed
+// sending only after it has closed the body. So Close waits until the answer
+// was read, which the caller tells by calling answered.
 func linger(req *http.Request) (answered func()) {
 	done := make(chan struct{})
 	wrap := func(body io.ReadCloser) io.ReadCloser {

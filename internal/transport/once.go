@@ -79,11 +79,11 @@ func shared(conn net.Conn) bool {
 }
 
 // judge reports whether the provider may have got the request of a try that
-// ended with err, and returns the error to go on with. Nothing was sent without a
-// connection, however the try ended: when time runs out or the caller gives up,
-// the error does not tell in the middle of what. Nothing was handled where the
-// server refused the TLS handshake. And once the request was written, no later
-// failure to connect means that it was not.
+// ended with err, and returns the error to go on with. Without a connection
+// nothing was sent, whatever err says: a timeout does not tell what it
+// interrupted. Where the server refused the TLS handshake, nothing was handled.
+// And once the request was written, a later failure to connect does not mean
+// that nothing was sent.
 func (p *passage) judge(err error) (_ error, sent bool) {
 	if conn := p.conn.Load(); conn != nil && !p.reused.Load() {
 		err = lateAlert(*conn, err, p.written())

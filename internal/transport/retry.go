@@ -23,7 +23,7 @@ type retrier struct {
 	http    *http.Client
 	policy  kyckit.Retry
 	library *retryablehttp.Client
-	shared  bool // a middleware has the requests that come in
+	shared  bool // a middleware may use the requests that come in meanwhile
 }
 
 func newRetrier(c *http.Client, policy kyckit.Retry, middleware bool) *retrier {
@@ -72,9 +72,9 @@ func (r *retrier) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// renew makes the next try's request of a copy of the last one. The map of the
-// last one's headers may still be read by net/http, which can be at sending when
-// the answer is complete, so the new one has a map of its own.
+// renew prepares the request for the next try. When an answer is complete,
+// net/http may still be sending and read the header map, so the next try has a
+// map of its own.
 func renew(req *http.Request) error {
 	req.Header = maps.Clone(req.Header)
 	if req.GetBody == nil {
@@ -178,12 +178,12 @@ func transient(err error) bool {
 	return !errors.As(err, &notSent) && !errors.As(err, &untrusted) && !errors.As(err, new(*tlsRefusal)) && !errors.Is(err, errTooLarge)
 }
 
-// maxRetryAfter bounds what is believed of a Retry-After.
+// maxRetryAfter stands for a longer Retry-After.
 const maxRetryAfter = 24 * time.Hour
 
-// retryAfter reads the header in both of its forms; 0 when it is absent, in
-// the past or nonsense. A date is meant by the clock that the answer's own Date
-// shows, and by ours, which says now, where there is none.
+// retryAfter reads the header in both of its forms; 0 when it is absent, in the
+// past or nonsense. A date is compared with the answer's own Date header, or
+// with now where there is none.
 func retryAfter(h http.Header, now time.Time) time.Duration {
 	v := strings.TrimSpace(h.Get("Retry-After"))
 	if v == "" {
@@ -205,9 +205,9 @@ func retryAfter(h http.Header, now time.Time) time.Duration {
 	return 0
 }
 
-// checkRedirect follows a redirect only where it is the same call, safe to
-// make again: marked repeatable and not to be counted, same method, scheme and
-// host. Anything else is returned as the answer it is.
+// checkRedirect follows a redirect only to the same method, scheme and host,
+// and only of a call that is repeatable and not limited to one request. Any
+// other redirect is returned as the answer.
 func checkRedirect(req *http.Request, via []*http.Request) error {
 	first, st := via[0], stateOf(req.Context())
 	same := req.Method == first.Method && req.URL.Scheme == first.URL.Scheme && req.URL.Host == first.URL.Host

@@ -20,7 +20,7 @@ type state struct {
 	begun  atomic.Bool
 	info   kyckit.CallInfo               // for hooks, if there are any
 	tries  atomic.Int32                  // requests that were sent, or were about to be
-	more   atomic.Int32                  // those that were sent in spite of us
+	more   atomic.Int32                  // requests that a layer below sent all the same
 	status atomic.Int32                  // of the last answer
 	sent   atomic.Int32                  // those that the provider may have got, and one more while sending goes on
 	body   atomic.Pointer[io.ReadCloser] // what Body.Open returned last

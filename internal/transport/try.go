@@ -128,8 +128,8 @@ func newBuffered(data []byte) *buffered {
 
 func (*buffered) Close() error { return nil }
 
-// outgoingBytes is the body of a request. It cannot be rewound: whoever below
-// might do that would do it while net/http still reads.
+// outgoingBytes is the body of a request. It offers no way to rewind it: a
+// layer below would do so while net/http still reads.
 type outgoingBytes struct{ r bytes.Reader }
 
 func newOutgoing(data []byte) *outgoingBytes {

@@ -129,9 +129,9 @@ func (f *Form) Finish(grace time.Duration) *ReaderError {
 }
 
 // Verdict ends the use of the readers, as Finish does, after a call that ended
-// in err, and returns the call's error: where a reader broke the body off and no
-// answer came, the one that broken makes of the reader's failure, because half a
-// form is nothing for a provider to accept; else err.
+// in err. It returns err; but where a reader broke the body off and no answer
+// came, it returns what broken makes of the reader's failure, because half a
+// form is nothing for a provider to accept.
 func (f *Form) Verdict(ctx context.Context, grace time.Duration, err error, broken func(*ReaderError) *kyckit.Error) error {
 	failed := f.Finish(grace)
 	var told *kyckit.Error

@@ -78,7 +78,7 @@ type Source struct {
 	start  int64     // position of the seeker at the first byte
 	direct bool      // Read always returns soon
 
-	// All below belongs to who has the turn.
+	// The fields below belong to whoever has the turn.
 	turn  turn
 	off   int64  // what was read
 	head  []byte // of a reader that cannot seek: what Peek saw

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/json"
-	"io"
 	"mime/multipart"
 	"net/http"
 	"net/url"
@@ -16,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
+	"github.com/kyckit/kyckit/internal/testhttp"
 	"github.com/kyckit/kyckit/kycjwt/kycjwttest"
 )
 
@@ -33,25 +33,13 @@ func start(t *testing.T, cfg kycjwttest.Config) *kycjwttest.Server {
 	return fake
 }
 
-// send makes one request without following redirects.
 func send(t *testing.T, fake *kycjwttest.Server, method, path, contentType, body string, header ...string) (*http.Response, string) {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), method, fake.URL+path, strings.NewReader(body))
-	require.NoError(t, err)
 	if contentType != "" {
-		req.Header.Set("Content-Type", contentType)
+		header = append(header, "Content-Type", contentType)
 	}
-	for i := 0; i < len(header); i += 2 {
-		req.Header.Set(header[i], header[i+1])
-	}
-	client := *fake.Client()
-	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	resp, err := client.Do(req)
-	require.NoError(t, err)
-	defer func() { _ = resp.Body.Close() }()
-	raw, err := io.ReadAll(resp.Body)
-	require.NoError(t, err)
-	return resp, strings.TrimSpace(string(raw))
+	resp, got := testhttp.Send(t, fake.Client(), method, fake.URL+path, body, header...)
+	return resp, strings.TrimSpace(got)
 }
 
 func form(pairs ...string) string {
