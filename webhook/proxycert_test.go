@@ -151,6 +151,22 @@ func TestVerifyHeaderIsDemanded(t *testing.T) {
 	}
 }
 
+// TestVerifyHeaderOfOnesOwn: a format that has no verify header can be given one.
+func TestVerifyHeaderOfOnesOwn(t *testing.T) {
+	ca := webhooktest.NewTestCA(t, "CA")
+	p, err := webhook.NewProxyCert(webhook.ProxyCertConfig{
+		Format: webhook.ProxyRFC9440, VerifyHeader: "X-Verified", VerifyValue: "yes",
+		Trusted: loopback(), Certificate: webhook.ClientCertConfig{CA: ca.PEM()},
+	})
+	require.NoError(t, err)
+	h := webhooktest.Forward(webhook.ProxyRFC9440, ca.Issue(webhooktest.Leaf{}).Certificate)
+	require.ErrorIs(t, p.Authenticate(forwarded(h)), webhook.ErrCertificate)
+	h.Set("X-Verified", "YES")
+	require.ErrorIs(t, p.Authenticate(forwarded(h)), webhook.ErrCertificate)
+	h.Set("X-Verified", "yes")
+	require.NoError(t, p.Authenticate(forwarded(h)))
+}
+
 func TestXFCC(t *testing.T) {
 	ca := webhooktest.NewTestCA(t, "CA")
 	id, other := ca.Issue(webhooktest.Leaf{}), webhooktest.NewTestCA(t, "other").Issue(webhooktest.Leaf{})
