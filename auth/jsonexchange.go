@@ -59,9 +59,9 @@ type JSONExchangeConfig struct {
 	// it is refused.
 	DefaultLifetime time.Duration
 	// HTTP is how to reach the endpoint. Its Middleware sees the credentials and
-	// the token. Of its Retry only MaxAttempts counts, for callers
-	// who wait for a first token; the cache paces the attempts. Timeout
-	// defaults to 10 s and MaxResponseBytes to 1 MiB.
+	// the token. Of its Retry only MaxAttempts counts, for callers who wait for a
+	// first token; the cache paces the attempts. Timeout defaults to 10 s and
+	// MaxResponseBytes to 1 MiB.
 	HTTP kyckit.HTTP
 	// Tuning is the cache's.
 	Tuning Tuning

@@ -85,14 +85,17 @@ func NewMinter(cfg MinterConfig) (*Minter, error) {
 // punctuation; it is not checked further. The error is a *kyckit.Error of kind
 // [kyckit.ErrInvalid].
 func (m *Minter) Mint(personID string, ttl time.Duration) (Token, error) {
-	return m.mint(personID, true, ttl)
+	if !validPersonID(personID) {
+		return Token{}, transport.InputError(provider, opMint, "personId must be 1 to 64 of the characters A-Z a-z 0-9 . - _")
+	}
+	return m.mint(personID, ttl)
 }
 
 // MintUnbound returns a token without a personId, which is good for every
 // person. It is for calls that a backend makes itself and for tests; an app
 // gets a token of [Minter.Mint]. The limits of ttl and the error are the same.
 func (m *Minter) MintUnbound(ttl time.Duration) (Token, error) {
-	return m.mint("", false, ttl)
+	return m.mint("", ttl)
 }
 
 // Minted returns how many tokens were minted so far, for a metric.
@@ -103,7 +106,7 @@ func (m *Minter) Minted() uint64 {
 	return m.signer.minted.Load()
 }
 
-func (m *Minter) mint(personID string, bound bool, ttl time.Duration) (Token, error) {
+func (m *Minter) mint(personID string, ttl time.Duration) (Token, error) {
 	switch {
 	case m == nil || m.signer == nil:
 		return Token{}, transport.InputError(provider, opMint, "the Minter was not made by NewMinter")
@@ -111,8 +114,6 @@ func (m *Minter) mint(personID string, bound bool, ttl time.Duration) (Token, er
 		return Token{}, transport.InputError(provider, opMint, "ttl must be at least a second")
 	case ttl > m.maxTTL:
 		return Token{}, transport.InputError(provider, opMint, "ttl is above MaxTTL")
-	case bound && !validPersonID(personID):
-		return Token{}, transport.InputError(provider, opMint, "personId must be 1 to 64 of the characters A-Z a-z 0-9 . - _")
 	}
 	exp := time.Now().Add(ttl).Unix()
 	m.signer.minted.Add(1)

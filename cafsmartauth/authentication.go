@@ -158,8 +158,8 @@ func (m AuthenticationMethods) MarshalJSON() ([]byte, error) {
 //
 // The error is a *kyckit.Error, of kind [kyckit.ErrDecode] for an answer with the
 // id of another attempt. Whose attempt it was is not asked and so not compared:
-// compare Identity.PersonID where that matters. The provider documents no error bodies: Body holds them as they
-// came.
+// compare Identity.PersonID where that matters. The provider documents no error
+// bodies: Body holds them as they came.
 func (c *Client) Authentication(ctx context.Context, attemptID string) (_ *Authentication, err error) {
 	if err := c.made(opAuthentication); err != nil {
 		return nil, err

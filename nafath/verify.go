@@ -30,9 +30,9 @@ var (
 )
 
 const (
-	// detailTries bounds how often the details of one transaction are asked for,
-	// detailPause the wait for the next time, and detailGiveUp what a provider may
-	// ask for that still says that it will be back.
+	// detailTries is how often the details of one transaction are asked for,
+	// detailPause the longest wait in between, and detailGiveUp the Retry-After
+	// from which on nobody waits any more.
 	detailTries  = 5
 	detailPause  = time.Minute
 	detailGiveUp = time.Hour

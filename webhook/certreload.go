@@ -115,20 +115,29 @@ func (c *ClientCert) Reload() error {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.reload(true)
+	return c.reload()
 }
 
-// reload looks at the files. Contents that it has seen before, good or bad, are
-// read anew only with force. The lock is held.
-func (c *ClientCert) reload(force bool) error {
+// reload reads the files and puts their contents into use. The lock is held.
+func (c *ClientCert) reload() error {
+	m, err := loadMaterial(&c.state.Load().cfg)
+	return c.try(m, err)
+}
+
+// reloadChanged is reload for contents that it has not seen before, good or bad.
+// Errors are reported as events. The lock is held.
+func (c *ClientCert) reloadChanged() {
+	m, err := loadMaterial(&c.state.Load().cfg)
+	if err != nil || m.sum() != c.tried {
+		_ = c.try(m, err)
+	}
+}
+
+// try puts contents into use if they are good. The lock is held.
+func (c *ClientCert) try(m certMaterial, err error) error {
 	old := c.state.Load()
-	m, err := loadMaterial(&old.cfg)
 	if err == nil {
-		sum := m.sum()
-		if !force && sum == c.tried {
-			return nil
-		}
-		c.tried = sum
+		c.tried = m.sum()
 		var next *certState
 		if next, err = old.cfg.follow(m, old); err == nil {
 			c.use(next, m)
@@ -166,7 +175,7 @@ func (c *ClientCert) current() *certState {
 		if !c.mu.TryLock() { // somebody loads already
 			return s
 		}
-		_ = c.reload(false) // reported by event
+		c.reloadChanged()
 		c.mu.Unlock()
 		s = c.state.Load()
 	}
@@ -191,7 +200,7 @@ func (c *ClientCert) reloadBeside() {
 		defer c.loading.Store(false)
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		_ = c.reload(false) // reported by event
+		c.reloadChanged()
 		c.warnOfStore(c.state.Load())
 	}()
 }

@@ -29,9 +29,8 @@ type ProxyCertConfig struct {
 	// is listed at ProxyFormat.
 	Header string
 	// ChainHeader carries intermediates, for ProxyRFC9440, ProxyHAProxy and
-	// ProxyApache.
-	// Empty means the format's default, if it has one. A request without it
-	// is fine.
+	// ProxyApache. Empty means the format's default, if it has one. A request
+	// without it is fine.
 	ChainHeader string
 	// VerifyHeader carries the proxy's own verdict. Empty means the format's
 	// default, if it has one. Where there is one it is required in every

@@ -37,9 +37,9 @@ func (c *ClientCert) TLSConfig(base *tls.Config) *tls.Config {
 	return cfg
 }
 
-// verifying is TLSConfig but for the session tickets and the watching. The
-// tickets of a config that GetConfigForClient chooses are the business of the
-// outer config's keys.
+// verifying is TLSConfig without session tickets and without the watch over
+// handshakes. Of a config that GetConfigForClient chooses, the outer config's keys
+// make the tickets.
 func (c *ClientCert) verifying(base *tls.Config) *tls.Config {
 	cfg := &tls.Config{MinVersion: tls.VersionTLS12}
 	if base != nil {
@@ -106,7 +106,7 @@ func (c *ClientCert) resumeAccepted(cfg *tls.Config) {
 	}
 }
 
-// handshakes finds those that ended before the rule was asked: the TLS library
+// handshakes finds handshakes that ended before the rule was asked: the TLS library
 // itself refuses a sender without a certificate, and tells nobody. It gives no
 // way to recognise a handshake in both hooks either, so they are counted; a
 // handshake that was judged and has not ended yet can only delay the report.

@@ -121,7 +121,7 @@ func (s *Scheduler[T]) stillOpen(e *slot[T], now time.Duration) {
 	}
 	it.early++
 	if it.early > 1 && it.sent-it.said >= earlyFor {
-		s.onTrial(e, false)
+		s.judgeHint(e, vain)
 		return
 	}
 	if s.hints.believed(now) {
@@ -146,11 +146,19 @@ func (s *Scheduler[T]) foundEnded(e *slot[T], now time.Duration) {
 	case early:
 		h.patience = min(patienceMost, h.patience+patienceStep)
 	}
-	s.onTrial(e, true)
+	s.judgeHint(e, borneOut)
 }
 
-// onTrial ends the trial of an item's hint, borne out by an end or not.
-func (s *Scheduler[T]) onTrial(e *slot[T], ended bool) {
+// verdict is whether an end bore a hint out.
+type verdict bool
+
+const (
+	vain     verdict = false
+	borneOut verdict = true
+)
+
+// judgeHint ends the trial of an item's hint, if one is on trial.
+func (s *Scheduler[T]) judgeHint(e *slot[T], v verdict) {
 	it, h := e.item, &s.hints
 	if it.said == never || it.sent < it.said {
 		return
@@ -159,7 +167,7 @@ func (s *Scheduler[T]) onTrial(e *slot[T], ended bool) {
 	chance := -math.Expm1(-s.curve.Risk(it.openAt-e.born, it.sent-e.born))
 	h.chance += (chance - h.chance) * preciseWeight
 	h.precision -= h.precision * preciseWeight
-	if ended {
+	if v == borneOut {
 		h.precision += preciseWeight
 	}
 }

@@ -214,7 +214,7 @@ func (s *Scheduler[T]) Done(now time.Duration, it *Item[T], o Outcome, retryAfte
 		s.answered(e)
 	case Lapsed:
 		s.curve.Open(e.seen-e.born, it.sent-e.born)
-		s.onTrial(e, false)
+		s.judgeHint(e, vain)
 		s.answered(e)
 	case Denied:
 		if !it.denied {

@@ -102,7 +102,7 @@ func Explain(s Suspect) (Explanation, error) {
 	if err != nil {
 		return Explanation{}, err
 	}
-	if e.verify(e.scheme, e.keys[0], s.Delivery.Body, false) {
+	if e.verify(e.scheme, e.keys[0], s.Delivery.Body, anyTime) {
 		return e.inTime(), nil
 	}
 	for _, step := range []func() Explanation{e.headers, e.unit, e.provenBody, e.provenKey, e.provenScheme, e.likely} {
@@ -135,7 +135,7 @@ func newExplainer(s Suspect) (*explainer, error) {
 	s.Delivery.Header = canonical(s.Delivery.Header)
 	e := &explainer{Suspect: s, scheme: s.Scheme}
 	e.keys = keyVariants(s.Scheme, s.Secret.Reveal())
-	if _, err := e.authenticator(e.scheme, []byte("checks the scheme alone"), false); err != nil {
+	if _, err := e.authenticator(e.scheme, []byte("checks the scheme alone"), anyTime); err != nil {
 		return nil, err
 	}
 	return e, nil
@@ -150,13 +150,12 @@ func canonical(h http.Header) http.Header {
 	return out
 }
 
+// anyTime is the tolerance for which no timestamp is too old or too new.
+const anyTime = time.Duration(-1)
+
 // authenticator verifies with a key of any bytes.
-func (e *explainer) authenticator(s webhook.Scheme, key []byte, timed bool) (webhook.Authenticator, error) {
+func (e *explainer) authenticator(s webhook.Scheme, key []byte, tolerance time.Duration) (webhook.Authenticator, error) {
 	s.SecretEncoding, s.SecretPrefix = webhook.Hex, ""
-	tolerance := time.Duration(-1)
-	if timed {
-		tolerance = e.Tolerance
-	}
 	return webhook.NewHMAC(webhook.HMACConfig{
 		Scheme: s, Secrets: []kyckit.Secret{kyckit.NewSecret(hex.EncodeToString(key))}, PublicURL: e.PublicURL,
 		Tolerance: tolerance, Now: func() time.Time { return e.At },
@@ -164,15 +163,15 @@ func (e *explainer) authenticator(s webhook.Scheme, key []byte, timed bool) (web
 }
 
 // verify reports whether the signature fits under a scheme, a key and a body.
-func (e *explainer) verify(s webhook.Scheme, k keyVariant, body []byte, timed bool) bool {
+func (e *explainer) verify(s webhook.Scheme, k keyVariant, body []byte, tolerance time.Duration) bool {
 	if len(k.key) == 0 || k.refused {
 		return false
 	}
-	return e.refusal(s, k.key, body, timed) == nil
+	return e.refusal(s, k.key, body, tolerance) == nil
 }
 
-func (e *explainer) refusal(s webhook.Scheme, key, body []byte, timed bool) error {
-	a, err := e.authenticator(s, key, timed)
+func (e *explainer) refusal(s webhook.Scheme, key, body []byte, tolerance time.Duration) error {
+	a, err := e.authenticator(s, key, tolerance)
 	if err != nil {
 		return err
 	}
@@ -183,11 +182,11 @@ func (e *explainer) refusal(s webhook.Scheme, key, body []byte, timed bool) erro
 
 // inTime judges the time of a delivery whose signature fits.
 func (e *explainer) inTime() Explanation {
-	if e.verify(e.scheme, e.keys[0], e.Delivery.Body, true) {
+	if e.verify(e.scheme, e.keys[0], e.Delivery.Body, e.Tolerance) {
 		return Explanation{}
 	}
 	d := e.Delivery
-	a, err := e.authenticator(e.scheme, e.keys[0].key, false)
+	a, err := e.authenticator(e.scheme, e.keys[0].key, anyTime)
 	if err == nil {
 		err = a.Authenticate(&d)
 	}
@@ -244,7 +243,7 @@ func (e *explainer) headers() Explanation {
 // readable tells that the header of the signature cannot be read, whatever the
 // key is.
 func (e *explainer) readable() Explanation {
-	err := e.refusal(e.scheme, []byte("any key"), e.Delivery.Body, false)
+	err := e.refusal(e.scheme, []byte("any key"), e.Delivery.Body, anyTime)
 	var known *kyckit.Error
 	if errors.As(err, &known) && !strings.HasSuffix(known.Reason, "no match") && !errors.Is(err, webhook.ErrTimestamp) || errors.Is(err, webhook.ErrNoSignature) {
 		if found := e.foreign(); found.Cause != "" && found.Proven {
@@ -264,7 +263,7 @@ func (e *explainer) readable() Explanation {
 func (e *explainer) fitting(s webhook.Scheme, keys []keyVariant, bodies iter.Seq[bodyVariant]) (k keyVariant, b bodyVariant, ok bool) {
 	for _, k := range keys {
 		for b := range bodies {
-			if e.verify(s, k, b.body, false) {
+			if e.verify(s, k, b.body, anyTime) {
 				return k, b, true
 			}
 		}

@@ -177,7 +177,7 @@ func (e *explainer) unit() Explanation {
 			Cause: CauseTimestampUnit, Detail: "The timestamp is written in " + u.name + ", which this scheme does not do.",
 			Cure: "Set Scheme.TimestampUnit to what the sender writes.",
 		}
-		x.Proven = e.verify(s, e.keys[0], e.Delivery.Body, false)
+		x.Proven = e.verify(s, e.keys[0], e.Delivery.Body, anyTime)
 		return x
 	}
 	return Explanation{Cause: CauseUnknown, Detail: "The timestamp cannot be read in any unit.", Cure: "Compare the header with the sender's documentation."}
@@ -185,7 +185,7 @@ func (e *explainer) unit() Explanation {
 
 // timestamp reports whether the delivery's timestamp can be read under a scheme.
 func (e *explainer) timestamp(s webhook.Scheme) bool {
-	err := e.refusal(s, []byte("any key"), e.Delivery.Body, false)
+	err := e.refusal(s, []byte("any key"), e.Delivery.Body, anyTime)
 	return err == nil || !isTimestamp(err)
 }
 
