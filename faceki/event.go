@@ -46,11 +46,12 @@ type Event struct {
 const maxEvent = 4 << 20
 
 // ParseEvent reads a webhook body, of either type. requestId and status are
-// required and must be texts, requestId of up to 256 bytes; kycData may be absent, null, empty or an array of
-// one; unknown fields are ignored. A body that two readers could understand
-// differently, such as one with a key twice, is refused, and so is one over
-// 4 MiB or with a record of another verification. The error is a *kyckit.Error
-// of the kinds ErrInvalid, ErrDecode and webhook.ErrMalformed.
+// required and must be texts, requestId of up to 256 bytes; kycData may be
+// absent, null, empty or an array of one; unknown fields are ignored. A body
+// that two readers could understand differently, such as one with a key twice,
+// is refused, and so is one over 4 MiB or with a record of another
+// verification. The error is a *kyckit.Error of the kinds ErrInvalid, ErrDecode
+// and webhook.ErrMalformed.
 //
 // ParseEvent believes everything: authenticate the delivery first, and confirm
 // the event afterwards.

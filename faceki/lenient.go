@@ -14,13 +14,12 @@ import (
 type rawReader interface{ readRaw(raw json.RawMessage) }
 
 // decodeLenient fills the struct that v points to from a JSON object. Every
-// field is optional and nullable, and strings stand in for numbers and bools and
-// numbers for strings, because FACEKI's sources disagree on types and its
-// records grow.
-// A value that does not fit, or an array that is far too long, leaves its field
-// empty; it is never lost, since the types keep their raw JSON. Keys compare
-// exactly. False means that data is no object, or one in which a key occurs
-// twice.
+// field is optional and nullable, and strings stand in for numbers and bools
+// and numbers for strings, because FACEKI's sources disagree on types and its
+// records grow. A value that does not fit, or an array that is far too long,
+// leaves its field empty; it is never lost, since the types keep their raw
+// JSON. Keys compare exactly. False means that data is no object, or one in
+// which a key occurs twice.
 func decodeLenient(data []byte, v any) bool {
 	return decodeObject(data, reflect.ValueOf(v).Elem())
 }

@@ -36,9 +36,8 @@ func (f RecordFilter) query() url.Values {
 	return q
 }
 
-// foreign reports that a record names none of what was asked for and something
-// else instead. A record that does not name what was asked for, or of a filter
-// with several fields names one of them, is not.
+// foreign reports whether a record differs from the filter in a field and agrees
+// with it in none. A field that either leaves empty does not count.
 func (f RecordFilter) foreign(r *Record) bool {
 	other := false
 	for _, c := range []struct{ asked, named string }{
@@ -123,10 +122,11 @@ func notAsked() error {
 	return &kyckit.Error{Provider: provider, Op: "records", Kind: kyckit.ErrDecode, StatusCode: http.StatusOK, Reason: notAskedReason}
 }
 
-// SearchByFace returns the verifications of the person on the selfie, none if
-// there are none. Nothing in the answer can be compared with a picture. The call is a paid add-on and so is never repeated, but for once
-// after a refused token; an error of kind ErrOutcomeUnknown means that it may
-// have been charged. The image is streamed as in [Client.Verify].
+// SearchByFace returns the verifications of the person on the selfie, which may
+// be none. Nothing in an answer could be compared with the picture. The call is
+// a paid add-on and so is never repeated, but for once after a refused token;
+// an error of kind ErrOutcomeUnknown means that it may have been charged. The
+// image is streamed as in [Client.Verify].
 func (c *Client) SearchByFace(ctx context.Context, selfie Image) (_ []Record, err error) {
 	const op = "search by face"
 	if err := c.made(op); err != nil {

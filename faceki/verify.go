@@ -43,14 +43,14 @@ const maxDocuments = 3
 //
 // Verify costs credit and is never repeated, but for once after a refused
 // token, when nothing was verified. An error of kind ErrOutcomeUnknown means
-// that the verification may have run: look it up by the RecordIdentifier of
-// the [*VerifyError] in the chain of every error. So does an answer that is the
-// record of another identifier. ErrNotFound then may mean that
-// it is still running, or that the workflow stores no data: look again for some
-// minutes before you verify anew. [ErrRetakeSelfie],
-// [ErrDocument], [ErrVerificationFailed], [ErrBilling] and [ErrConfiguration]
-// are FACEKI's refusals, [ErrImage] and [ErrImageTooLarge] are about an image;
-// with these nothing is left open.
+// that the verification may have run: look it up by the RecordIdentifier of the
+// [*VerifyError] in the chain of every error. So does an answer that is the
+// record of another identifier. ErrNotFound then may mean that it is still
+// running, or that the workflow stores no data: look again for some minutes
+// before you verify anew. [ErrRetakeSelfie], [ErrDocument],
+// [ErrVerificationFailed], [ErrBilling] and [ErrConfiguration] are FACEKI's
+// refusals, [ErrImage] and [ErrImageTooLarge] are about an image; with these
+// nothing is left open.
 func (c *Client) Verify(ctx context.Context, params VerifyParams) (_ *Record, err error) {
 	if c != nil {
 		var end func(*error)

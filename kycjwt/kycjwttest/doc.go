@@ -21,5 +21,6 @@
 //
 // The embedded kyctest.Server adds faults and a record of what arrived. The
 // operations are [OpLogin] and the other constants; everything else is
-// [kyctest.OpOther]. Deliver sends signed events. With Options.InMemory the fake works inside a testing/synctest bubble.
+// [kyctest.OpOther]. Deliver sends signed events. With Options.InMemory the fake
+// works inside a testing/synctest bubble.
 package kycjwttest

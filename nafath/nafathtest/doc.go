@@ -17,8 +17,8 @@
 //
 // [Server.Transactions] tells which verifications were started, whatever the
 // client learned of it, and Config.OnPrompt is called with each. With
-// Options.InMemory the fake works inside a
-// testing/synctest bubble, where a test of minutes takes no time.
+// Options.InMemory the fake works inside a testing/synctest bubble, where a
+// test of minutes takes no time.
 //
 // People can answer on a page as well, [kyctest.Phone], and programs in other
 // languages over HTTP, [kyctest.Admin]; with Config.MagicIDs some people act by
