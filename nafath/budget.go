@@ -66,6 +66,8 @@ type Bid struct {
 	// of the answer. With Full they are all of the last minute and a half.
 	Uses []Use
 	Full bool
+	// Learned is what the replicas know of when people act.
+	Learned Learned
 }
 
 // Want is what one more call of an operation is worth to a replica.
@@ -117,6 +119,17 @@ type Grant struct {
 	// Peers are the replicas that the Budget knows, this one included, and how long
 	// ago each was heard of.
 	Peers map[string]time.Duration
+	// Learned has the Budget's Version, and its Text unless the Bid had that Version.
+	Learned Learned
+}
+
+// Learned is what replicas learned together of how long people take to act: counts
+// by age, nothing of anybody. A Budget keeps the Text of a Bid, if it has one and its
+// Version is that of the Text kept so far, zero for none, and gives it a new Version. A
+// Budget that always answers zero leaves each replica with what it learned itself.
+type Learned struct {
+	Version uint64
+	Text    string // some 250 bytes
 }
 
 // Signals wakes the replica that waits for a transaction when its webhook lands

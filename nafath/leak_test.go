@@ -96,7 +96,7 @@ func TestNothingPersonalIsPrinted(t *testing.T) {
 	}
 	leaktest.Types(t, []any{tx, details, event, nafath.Update{}, nafath.Verification{}, nafath.Poller{}, nafath.Sealer{}, nafath.Client{}},
 		"Config", "Paths", "NationalIDRule", "Limits", "PollerConfig", "Stats", "Notice",
-		"Use", "Mark", "Grant", "Want", "Bid")
+		"Use", "Mark", "Grant", "Want", "Bid", "Learned")
 	leaktest.Silent(t, "the log", log.String(), planted...)
 	assert.Contains(t, log.String(), "/ExtNafath/details/{transId}")
 

@@ -24,6 +24,10 @@ const (
 	// PollerConfig.Budget.
 	aloneFrom = 3 * time.Second
 
+	// leastWait is how long to wait at least for another try where nothing was
+	// granted.
+	leastWait = 10 * time.Millisecond
+
 	// firstBid keeps NewPoller from contacting the store.
 	firstBid = 20 * time.Millisecond
 )
@@ -42,6 +46,7 @@ type replicas struct {
 	wants    [Operations]Want
 	flying   int // calls of Exchange that have not returned
 	mark     Mark
+	learned  uint64                   // Version of what the replicas learned, as heard last
 	peers    map[string]time.Duration // when each was heard of
 	resend   bool
 	offline  bool
@@ -129,6 +134,7 @@ func (r *replicas) bid(now time.Duration) time.Duration {
 	r.awaited, r.asked = r.number, now
 	bid.Number, r.wants = r.number, bid.Wants
 	r.report(now, &bid)
+	r.tell(now, &bid)
 	r.flying++
 	go func() { // not among those that Close waits for: the store may hang
 		grant, err := r.p.cfg.Budget.Exchange(r.p.life, bid)
@@ -188,6 +194,14 @@ func (r *replicas) report(now time.Duration, bid *Bid) {
 	r.windows(add)
 }
 
+// tell adds what was learned here.
+func (r *replicas) tell(now time.Duration, bid *Bid) {
+	r.p.mu.Lock()
+	defer r.p.mu.Unlock()
+	bid.Learned.Version = r.learned
+	bid.Learned.Text, _ = r.p.sched.Tell(now, r.learned == 0)
+}
+
 // windows calls f with each shared window.
 func (r *replicas) windows(f func(Operation, *poll.Window)) {
 	r.p.requests.Shared(func(w *poll.Window, _ time.Duration) { f(Requests, w) })
@@ -220,9 +234,15 @@ func (r *replicas) take(h heard) {
 		w.Online(now, true)
 		w.Grant(now, h.number, g.Granted[op], g.Rate[op], g.Wait[op])
 		r.next[op] = now + g.Wait[op]
+		if !g.Granted[op] {
+			r.next[op] = max(r.next[op], now+leastWait)
+		}
 	})
 	r.p.mu.Lock()
 	r.p.sched.Others(g.Pending, g.Busy)
+	if r.learned = g.Learned.Version; g.Learned.Text != "" {
+		r.p.sched.Hear(g.Learned.Text)
+	}
 	r.live = len(g.Peers)
 	r.changed(false)
 	r.p.mu.Unlock()

@@ -25,12 +25,13 @@ import (
 // ledger is a store that grants what is wanted, once a second for each operation,
 // and hangs or fails when told to.
 type ledger struct {
-	mu     sync.Mutex
-	state  string // "", "hangs", "fails"
-	bids   []nafath.Bid
-	left   []string
-	leases map[string]string
-	heard  []func([16]byte)
+	mu      sync.Mutex
+	state   string // "", "hangs", "fails"
+	bids    []nafath.Bid
+	left    []string
+	leases  map[string]string
+	heard   []func([16]byte)
+	learned nafath.Learned
 }
 
 func (l *ledger) set(state string) {
@@ -65,6 +66,12 @@ func (l *ledger) Exchange(_ context.Context, bid nafath.Bid) (nafath.Grant, erro
 	g := nafath.Grant{Mark: nafath.Mark{Epoch: "e", Count: uint64(len(l.bids))}, Pending: bid.Pending, Busy: 1, Peers: map[string]time.Duration{bid.Replica: 0}}
 	for op, w := range bid.Wants {
 		g.Rate[op], g.Wait[op], g.Granted[op] = 60, time.Second, w.Score > 0
+	}
+	if bid.Learned.Text != "" && bid.Learned.Version == l.learned.Version {
+		l.learned = nafath.Learned{Version: uint64(len(l.bids)), Text: bid.Learned.Text}
+	}
+	if g.Learned.Version = l.learned.Version; g.Learned.Version != bid.Learned.Version {
+		g.Learned.Text = l.learned.Text
 	}
 	return g, nil
 }
@@ -178,6 +185,44 @@ func TestReplicasSpendWhatIsGranted(t *testing.T) {
 		require.NoError(t, tt.poller.Close())
 		assert.Equal(t, []string{l.asked()[0].Replica}, l.gone())
 		assert.Empty(t, l.held())
+	})
+}
+
+func TestReplicasLearnTogether(t *testing.T) {
+	shared(t, func(t *testing.T, tt tenant, l *ledger) {
+		other, err := nafath.NewPoller(nafath.PollerConfig{Client: tt.client, Budget: l, Replicas: 4})
+		require.NoError(t, err)
+		defer func() { assert.NoError(t, other.Close()) }()
+		verify := func(p *nafath.Poller) (told []string) {
+			from := len(l.asked())
+			_, err := p.Verify(t.Context(), citizen, func(tx nafath.Transaction) {
+				time.AfterFunc(20*time.Second, func() { assert.NoError(t, tt.Approve(tx.TransID, tx.Random)) })
+			})
+			require.NoError(t, err)
+			time.Sleep(10 * time.Second)
+			for _, bid := range l.asked()[from:] {
+				if bid.Learned.Text != "" {
+					told = append(told, bid.Learned.Text)
+				}
+			}
+			return told
+		}
+		first := verify(tt.poller)
+		require.Len(t, first, 1, "it is told once, and not by the one that heard it")
+		second := verify(other)
+		require.Len(t, second, 1)
+		assert.NotEqual(t, first, second)
+		bids := l.asked()
+		assert.Equal(t, bids[len(bids)-1].Learned, bids[len(bids)-2].Learned, "both know the same")
+
+		// What the store lost is told again.
+		l.mu.Lock()
+		l.learned = nafath.Learned{}
+		l.mu.Unlock()
+		time.Sleep(10 * time.Second)
+		l.mu.Lock()
+		assert.Equal(t, second[0], l.learned.Text)
+		l.mu.Unlock()
 	})
 }
 

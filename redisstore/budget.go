@@ -17,8 +17,8 @@ var budgetScript string
 // leaveScript ends a replica. KEYS: the budget. ARGV: the replica.
 const leaveScript = `
 local clock = redis.call('TIME')
-redis.call('HDEL', KEYS[1], 'r:' .. ARGV[1], 'b1:' .. ARGV[1], 'b2:' .. ARGV[1], 'b3:' .. ARGV[1])
-if redis.call('HEXISTS', KEYS[1], 'e') == 1 then
+redis.call('HDEL', KEYS[1], 'r:' .. ARGV[1])
+if redis.call('HEXISTS', KEYS[1], 's') == 1 then
   redis.call('HSET', KEYS[1], 'l:' .. ARGV[1], string.format('%.0f', clock[1] * 1000))
 end
 return 1`
@@ -44,10 +44,10 @@ for i = 1, #KEYS do
 end
 return 1`
 
-// Budget returns a [nafath.Budget]. It keeps the calls of the last minute, the
-// bids of the last moment and what is known of each replica in one hash, and a lease
-// for each person with an open verification, under a digest. All replicas must run
-// against the same server.
+// Budget returns a [nafath.Budget]. It keeps the calls of the last minute in a sorted
+// set, what is known of each replica and its last bid in a hash, the last answer to each
+// replica, and a lease for each person with an open verification, under a digest. All
+// replicas must run against the same server.
 func (s *Store) Budget() nafath.Budget { return budget{s} }
 
 type budget struct{ store *Store }
@@ -59,7 +59,8 @@ func (b budget) Exchange(ctx context.Context, bid nafath.Bid) (nafath.Grant, err
 	if err := b.store.made(); err != nil {
 		return nafath.Grant{}, err
 	}
-	v, err := b.store.eval(ctx, budgetScript, []string{b.store.key("budget")}, nil, bidArgs(bid)...)
+	keys := []string{b.store.key("budget"), b.store.key("calls"), b.store.key("answer:" + bid.Replica)}
+	v, err := b.store.eval(ctx, budgetScript, keys, nil, bidArgs(bid)...)
 	if err != nil {
 		return nafath.Grant{}, failure("bid", err)
 	}
@@ -129,14 +130,14 @@ func bidArgs(bid nafath.Bid) []any {
 	}
 	for _, w := range bid.Wants {
 		for _, v := range []float64{w.Score, w.Soon, w.Rest} {
-			args = append(args, strconv.FormatFloat(v, 'g', 9, 64))
+			args = append(args, strconv.FormatFloat(v, 'f', 9, 64))
 		}
 	}
 	var peers strings.Builder
 	for name, ago := range bid.Peers {
 		peers.WriteString(name + "=" + strconv.FormatInt(ago.Milliseconds(), 10) + ";")
 	}
-	args = append(args, peers.String())
+	args = append(args, peers.String(), strconv.FormatUint(bid.Learned.Version, 10), bid.Learned.Text)
 	for _, u := range bid.Uses {
 		answered, what := int64(-1), 0
 		if u.Answered >= 0 {
@@ -159,7 +160,7 @@ func bidArgs(bid nafath.Bid) []any {
 // parseGrant reads the script's answer.
 func parseGrant(answer string) (g nafath.Grant, err error) {
 	parts := strings.Split(answer, "|")
-	if len(parts) != 9 {
+	if len(parts) != 11 {
 		return g, errAnswer
 	}
 	number := func(s string) float64 {
@@ -191,6 +192,7 @@ func parseGrant(answer string) (g nafath.Grant, err error) {
 			g.Peers[name] = time.Duration(number(ago) * float64(time.Millisecond))
 		}
 	}
+	g.Learned = nafath.Learned{Version: uint64(number(parts[9])), Text: parts[10]}
 	if err != nil {
 		return nafath.Grant{}, err
 	}

@@ -1,274 +1,273 @@
 -- One exchange of a replica with the shared budget: what it did is filed, what it
--- wants is compared with what the others want, and what it may do is answered. All
--- state is one hash, so that it is lost as a whole or not at all. Times are
--- milliseconds of this server's clock.
+-- wants is compared with what the others want, and what it may do is answered. Times
+-- are milliseconds of this server's clock.
 --
--- KEYS: the hash. ARGV: replica, number, replicas at most, known epoch, known count,
--- 1 if the uses are all of the last minute and a half, open verifications, 1 if a
--- webhook came, three limits, three times score, soon and rest, peers as
--- name=ago;…, and then uses as operation:id:sent:answered:flags:pause.
+-- KEYS: a hash, the calls, the replica's last answer. ARGV: replica, number, replicas
+-- at most, known epoch, known count, 1 if the uses are all of the last minute and a
+-- half, open verifications, 1 if a webhook came, three limits, three times score, soon
+-- and rest, peers as name=ago;…, version and text of what was learned, and then uses
+-- as operation:id:sent:answered:flags:pause.
 --
--- Fields: e epoch, c count of exchanges, t time of the last, es when the epoch began,
--- q quiet until, cold whether the epoch began without anybody who knew the one before;
--- r:<replica> a replica, l:<replica> one that left, b<op>:<replica> a standing bid,
--- u<op>:<replica>:<id> a call; g, o, f, at, p, x, k, s and i with an operation: last
--- slot, since when a slot is free, part of the limit that 429s leave and when that was
--- raised, pause, last 429, last cut, strikes, and whether the next call is a trial.
+-- The hash has a field s, l:<replica> for each that left, with the time, and
+-- r:<replica> for each other:
+--   s: e epoch, c count of exchanges, t time of the last, es when the epoch began, q
+--     quiet until, cold whether it began without anybody who knew the one before,
+--     learned and version of it; ops: for each operation, where there was any, last
+--     slot, open since when a slot is free, part of the limit that 429s leave and when
+--     that was raised, pause until, refused by the last 429 when, when part was cut last,
+--     strikes, trial whether the next call is one.
+--   r: number, seen, base since when it may be spending its own share, is whether its
+--     calls are known, welcome the count from which on what it says of them is true,
+--     pending; bids: for each operation score, soon, when and step, or nothing.
+-- The calls are a sorted set of operation:replica:id. Scores are times, in a range of
+-- their own for each operation, before and after the answer. A member ! has the count,
+-- so that it is noticed when one of the two keys is lost.
+-- The last answer is the number and what was answered.
 
-local key, name, number = KEYS[1], ARGV[1], tonumber(ARGV[2])
+local MINUTE, SILENT, FORGET, QUIET, HOLD, LIVE, HANG = 60100, 2500, 600000, 2000, 300, 1500, 90000
+local RANGE = 2 ^ 42
+local NOTHING = {last = 0, part = 1, raised = 0, pause = 0, refused = 0, cut = 0, strikes = 0}
+
+local before = redis.call('GET', KEYS[3])
+if before and string.match(before, '^%d+') == ARGV[2] then return string.match(before, '^%d+ (.*)$') end
+
+local hash, calls, name, number = KEYS[1], KEYS[2], ARGV[1], tonumber(ARGV[2])
 local most, epoch, count, full = tonumber(ARGV[3]), ARGV[4], tonumber(ARGV[5]), ARGV[6] == '1'
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
-
-local MINUTE, SILENT, FORGET, QUIET, HOLD, LIVE, HANG = 60100, 2500, 600000, 2000, 300, 1500, 90000
-
-local s, changed, gone = {}, {}, {}
-local flat = redis.call('HGETALL', key)
-for i = 1, #flat, 2 do s[flat[i]] = flat[i + 1] end
-local function put(field, value)
-  value = tostring(value)
-  if s[field] ~= value then s[field], changed[field], gone[field] = value, value, nil end
-end
-local function drop(field)
-  if s[field] then s[field], changed[field], gone[field] = nil, nil, true end
-end
-local function num(field, default) return tonumber(s[field] or default) end
 local function int(x) return string.format('%.0f', x) end
-
--- A replica is "number seen base in welcome pending answer": when it was heard of last,
--- since when it may be spending its own share, whether its calls are known, and from
--- which count on what it says of them is true.
-local function decode(v)
-  local n, seen, base, is, welcome, pending, answer = string.match(v, '^(%S+) (%S+) (%S+) (%S+) (%S+) (%S+) (.*)$')
-  return {number = tonumber(n), seen = tonumber(seen), base = tonumber(base), is = is == '1', welcome = tonumber(welcome),
-    pending = tonumber(pending), answer = answer}
-end
-local function encode(r)
-  return table.concat({int(r.number), int(r.seen), int(r.base), r.is and '1' or '0', int(r.welcome), int(r.pending), r.answer}, ' ')
-end
-local replicas = {}
-for field, v in pairs(s) do
-  if string.sub(field, 1, 2) == 'r:' then replicas[string.sub(field, 3)] = decode(v) end
+local floor, max, min = math.floor, math.max, math.min
+local function worth(x)
+  x = tonumber(x) or 0
+  return x > 0 and min(x, 1e12) or 0
 end
 
+-- What is known.
+local s, replicas, left, gone = nil, {}, {}, {}
+local flat = redis.call('HGETALL', hash)
+for i = 1, #flat, 2 do
+  local field, v = flat[i], flat[i + 1]
+  local kind, of = string.sub(field, 1, 2), string.sub(field, 3)
+  if kind == 'l:' then
+    left[of] = tonumber(v)
+    if now - left[of] > FORGET then gone[#gone + 1] = field end
+  else
+    local ok, value = pcall(cjson.decode, v)
+    if not ok or type(value) ~= 'table' then
+      gone[#gone + 1] = field
+    elseif field == 's' then
+      s = value
+    else
+      replicas[of] = value
+    end
+  end
+end
 local me = replicas[name]
-local none = '0,0,0|1000,1000,1000|0,0,0|0|0|0|'
-if me and me.number == number then return me.answer end
-if me and me.number > number or s['l:' .. name] then return (s.e or '') .. '|' .. (s.c or '0') .. '|' .. none end
+if me and me.number >= number or left[name] then
+  return (s and s.e or '') .. '|' .. int(s and s.c or 0) .. '|0,0,0|1000,1000,1000|0,0,0|0|0|0||' .. ARGV[22] .. '|'
+end
+
+-- Where calls of an operation have their scores, unanswered or answered.
+local function from(op, answered) return (2 * op + (answered and 1 or 0)) * RANGE end
+
+local known = s ~= nil
+local marked = tonumber(redis.call('ZSCORE', calls, '!') or -1)
+local back = known and (now < s.t - 1000 or epoch == s.e and count > s.c or marked ~= s.c)
+local resend = false
+local rewritten = {} -- replicas whose lines changed besides this one's
 
 -- What was lost, if anything.
-local known = s.e ~= nil
-local back = known and (now < num('t', 0) - 1000 or epoch == s.e and count > num('c', 0))
 if not known or back then
   if back then
     for n, r in pairs(replicas) do
-      r.is, r.welcome, r.seen, r.base = false, 0, math.min(r.seen, now), math.min(r.base, now)
+      r.is, r.welcome, r.seen, r.base = 0, 0, min(r.seen, now), min(r.base, now)
+      rewritten[n] = true
     end
-    for field, v in pairs(s) do
-      if string.sub(field, 1, 1) == 'u' and tonumber(string.sub(v, 2)) > now then put(field, string.sub(v, 1, 1) .. int(now)) end
-    end
-    for _, field in ipairs({'g1', 'g2', 'g3', 'p1', 'p2', 'p3', 'o1', 'o2', 'o3'}) do drop(field) end
   end
-  put('e', name .. '.' .. int(number) .. '.' .. int(now))
-  put('c', 0)
-  put('es', int(now))
-  put('q', int(now + QUIET))
-  put('cold', epoch == '' and not back and 1 or 0)
+  local all = redis.call('ZRANGE', calls, 0, -1, 'WITHSCORES')
+  for i = 1, #all, 2 do
+    local score = tonumber(all[i + 1])
+    if all[i] ~= '!' and score % RANGE > now then redis.call('ZADD', calls, int(score - score % RANGE + now), all[i]) end
+  end
+  s = s or {ops = {{}, {}, {}}, version = 0, learned = ''}
+  s.e, s.c, s.es, s.q = name .. '.' .. int(number) .. '.' .. int(now), 0, now, now + QUIET
+  s.cold = epoch == '' and not back and 1 or 0
+  for op = 1, 3 do s.ops[op].last, s.ops[op].open, s.ops[op].pause = nil, nil, nil end
 end
+for op = 1, 3 do setmetatable(s.ops[op], {__index = NOTHING}) end
 if epoch ~= '' and epoch ~= s.e then
-  put('cold', 0) -- somebody remembers who there was
+  s.cold = 0 -- somebody remembers who there was
   for peer, ago in string.gmatch(ARGV[21], '([^=;]+)=(%d+)') do
-    if peer ~= name and not replicas[peer] and not s['l:' .. peer] and tonumber(ago) < FORGET then
+    if peer ~= name and not replicas[peer] and not left[peer] and tonumber(ago) < FORGET then
       local at = now - tonumber(ago)
-      replicas[peer] = {number = 0, seen = at, base = at, is = false, welcome = 0, pending = 0, answer = '-', fresh = true}
+      replicas[peer] = {number = 0, seen = at, base = at, is = 0, welcome = 0, pending = 0, bids = {}}
+      rewritten[peer] = true
     end
   end
 end
-put('t', int(now))
-local c = num('c', 0) + 1
-put('c', int(c))
+s.t, s.c = now, s.c + 1
 
 -- This replica.
 if not me then
-  me = {number = 0, seen = now, base = now, is = false, welcome = 0, pending = 0, answer = '-'}
+  me = {number = 0, seen = now, base = now, is = 0, welcome = 0, pending = 0, bids = {}}
   replicas[name] = me
 end
-if me.is and now - me.seen > SILENT then me.is, me.welcome, me.base = false, 0, me.seen end
-local resend = false
-if not me.is then
+if me.is == 1 and now - me.seen > SILENT then me.is, me.welcome, me.base = 0, 0, me.seen end
+if me.is == 0 then
   if me.welcome > 0 and full and epoch == s.e and count >= me.welcome then
-    me.is = true
+    me.is = 1
   else
-    if me.welcome == 0 then me.welcome = c end
+    if me.welcome == 0 then me.welcome = s.c end
     resend = true
   end
 end
 me.seen, me.number, me.pending = now, number, tonumber(ARGV[7])
 
 -- What it did.
-for i = 22, #ARGV do
-  local op, id, sent, answered, flags, pause = string.match(ARGV[i], '^(%d):(%d+):(%d+):(%-?%d+):(%d):(%d+)$')
-  local field, was = 'u' .. op .. ':' .. name .. ':' .. id, nil
-  was = s[field]
+for i = 24, #ARGV do
+  local digit, id, sent, answered, flags, pause = string.match(ARGV[i], '^([123]):(%d+):(%d+):(%-?%d+):(%d):(%d+)$')
+  local op, call = tonumber(digit), digit .. ':' .. name .. ':' .. id
+  local o, was = s.ops[op], tonumber(redis.call('ZSCORE', calls, call) or -1)
+  local news = was < from(op, true) -- its answer is
   sent, answered, pause = tonumber(sent), tonumber(answered), tonumber(pause)
   if flags == '1' then -- it was not made after all
-    drop(field)
+    redis.call('ZREM', calls, call)
   elseif answered < 0 then
-    if not was then put(field, 'f' .. int(now - sent)) end
-  elseif not was or string.sub(was, 1, 1) == 'f' or full then
-    put(field, 'a' .. int(now - answered))
-    local heard = not was or string.sub(was, 1, 1) == 'f'
-    if flags == '2' and heard then -- a 429
-      put('x' .. op, int(now - answered))
-      put('i' .. op, 1)
-      local first = now - sent > num('k' .. op, 0)
+    if was < 0 then redis.call('ZADD', calls, int(from(op, false) + now - sent), call) end
+  elseif news or full then
+    redis.call('ZADD', calls, int(from(op, true) + now - answered), call)
+    if flags == '2' and news then -- a 429
+      o.refused, o.trial = now - answered, true
+      local first = now - sent > o.cut
       if first then
-        put('f' .. op, num('f' .. op, 1) * 0.85)
-        put('at' .. op, int(now))
-        put('k' .. op, int(now - answered))
-        put('s' .. op, math.min(num('s' .. op, 0) + 1, 5))
+        o.part, o.raised, o.cut, o.strikes = o.part * 0.85, now, now - answered, min(o.strikes + 1, 5)
       end
-      if pause == 0 and first then pause = math.min(30000, 1000 * 2 ^ num('s' .. op, 1)) end
-      if pause > 0 then put('p' .. op, int(math.max(num('p' .. op, 0), now - answered + pause))) end
-    elseif heard and now - sent >= num('x' .. op, 0) then
-      drop('i' .. op)
-      drop('s' .. op)
+      if pause == 0 and first then pause = min(30000, 1000 * 2 ^ o.strikes) end
+      if pause > 0 then o.pause = max(o.pause, now - answered + pause) end
+    elseif news and now - sent >= o.refused then
+      o.trial, o.strikes = nil, nil
     end
   end
 end
-if ARGV[8] == '1' and s.p2 then put('p2', int(math.min(num('p2', 0), num('x2', 0) + 30000))) end
-
--- What counts, and who wants what.
-local calls, answeredAt, best, waiting = {0, 0, 0}, {{}, {}, {}}, {0, 0, 0}, {0, 0, 0}
--- What a standing bid is worth now: as it was said in this very slot, or on the way to
--- what it was said to become a step later. What must go before all others does so then.
-local function worth(score, soon, at, step, open)
-  if at >= open or soon >= 1000 and score < 1000 and now - at < 0.9 * step then return score end
-  return score + (soon - score) * math.min(1.5, (now - at) / math.max(1, step))
-end
-for field, v in pairs(s) do
-  local first = string.sub(field, 1, 1)
-  if first == 'u' then
-    local op, at = tonumber(string.sub(field, 2, 2)), tonumber(string.sub(v, 2))
-    if string.sub(v, 1, 1) == 'f' then
-      if now - at < HANG then calls[op] = calls[op] + 1 else gone[field] = true end
-    elseif now - at < MINUTE then
-      calls[op] = calls[op] + 1
-      table.insert(answeredAt[op], at)
-    else
-      gone[field] = true
-    end
-  elseif first == 'b' then
-    local op, score, soon, at, step = tonumber(string.sub(field, 2, 2)), string.match(v, '^(%S+) (%S+) (%S+) (%S+)$')
-    score, soon, at, step = tonumber(score), tonumber(soon), tonumber(at), tonumber(step)
-    local open = num('o' .. op, now + 1)
-    if now - at > LIVE then
-      gone[field] = true
-    elseif string.sub(field, 4) ~= name then
-      best[op] = math.max(best[op], worth(score, soon, at, step, open))
-      if at >= open then waiting[op] = math.max(waiting[op], score) end
-    end
-  elseif string.sub(field, 1, 2) == 'l:' and now - tonumber(v) > FORGET then
-    gone[field] = true
-  end
-end
+local checks = s.ops[2]
+if ARGV[8] == '1' and checks.pause > 0 then checks.pause = min(checks.pause, checks.refused + 30000) end
+if ARGV[23] ~= '' and tonumber(ARGV[22]) == s.version then s.learned, s.version = ARGV[23], s.c end
 
 -- Who is silent, or not known, is taken to spend a static share.
 local live, pending, busy, silent, peers = 0, 0, 0, {}, {}
 for n, r in pairs(replicas) do
   if now - r.seen > FORGET then
-    gone['r:' .. n] = true
+    gone[#gone + 1] = 'r:' .. n
+    rewritten[n] = nil
   else
-    table.insert(peers, n .. '=' .. int(now - (r.is and r.seen or r.base)))
-    if r.is and now - r.seen <= SILENT then
+    local heard = r.is == 1 and r.seen or r.base
+    peers[#peers + 1] = n .. '=' .. int(now - heard)
+    if r.is == 1 and now - r.seen <= SILENT then
       live = live + 1
       pending = pending + r.pending
       if r.pending > 0 then busy = busy + 1 end
     else
-      table.insert(silent, math.max(0, math.min(1, (now - (r.is and r.seen or r.base) - SILENT) / 60000)))
+      silent[#silent + 1] = max(0, min(1, (now - heard - SILENT) / 60000))
     end
   end
 end
-if s.cold == '1' and now - num('es', now) < FORGET then
-  local unknown = math.min(1, (now - num('es', now)) / 60000)
-  for _ = live + #silent + 1, most do table.insert(silent, unknown) end
+
+if s.cold == 1 and now - s.es < FORGET then
+  local unknown = min(1, (now - s.es) / 60000)
+  for _ = live + #silent + 1, most do silent[#silent + 1] = unknown end
 end
 table.sort(silent, function(a, b) return a > b end)
 local absent = 0
-for i = 1, math.min(#silent, math.max(0, most - live)) do absent = absent + silent[i] end
+for i = 1, min(#silent, max(0, most - live)) do absent = absent + silent[i] end
 
-local granted, waits, rates = {}, {}, {}
+local granted, waits, rates, bids = {}, {}, {}, {}
 for op = 1, 3 do
-  local limit = tonumber(ARGV[8 + op])
-  local score, soon, rest = tonumber(ARGV[9 + 3 * op]), tonumber(ARGV[10 + 3 * op]), tonumber(ARGV[11 + 3 * op])
-  local part = num('f' .. op, 1)
-  if part < 1 and now > num('p' .. op, 0) then -- what was cut comes back: two a minute, or a thirtieth
-    local since = math.max(num('at' .. op, now), num('p' .. op, 0))
-    part = math.min(1, part + math.max(2 / limit, 1 / 30) * (now - since) / 60000)
-    put('f' .. op, part)
-    put('at' .. op, int(now))
+  local o, limit = s.ops[op], tonumber(ARGV[8 + op])
+  local score, soon, rest = worth(ARGV[9 + 3 * op]), worth(ARGV[10 + 3 * op]), worth(ARGV[11 + 3 * op])
+  if o.part < 1 and now > o.pause then -- what was cut comes back: two a minute, or a thirtieth
+    local since = max(o.raised, o.pause)
+    o.part, o.raised = min(1, o.part + max(2 / limit, 1 / 30) * (now - since) / 60000), now
   end
-  local usable = math.max(math.min(1, limit), limit * part) - math.floor(limit / most) * absent
-  local fit = math.floor(usable)
+  local usable = max(min(1, limit), limit * o.part) - floor(limit / most) * absent
+  local fit = floor(usable)
+
+  -- When the next slot is.
+  local oldest = from(op, true) + now - MINUTE + 1
+  local answered = redis.call('ZCOUNT', calls, int(oldest), int(from(op, true) + RANGE - 1))
+  local used = answered + redis.call('ZCOUNT', calls, int(from(op, false) + now - HANG + 1), int(from(op, true) - 1))
   local free = 0
-  if fit < 1 then
+  if fit < 1 or used >= fit and used - fit >= answered then
     free = now + 1000
-  elseif calls[op] + 1 > fit then
-    table.sort(answeredAt[op])
-    free = (answeredAt[op][calls[op] + 1 - fit] or now + 1000 - MINUTE) + MINUTE
+  elseif used >= fit then
+    local first = redis.call('ZRANGEBYSCORE', calls, int(oldest), int(from(op, true) + RANGE - 1), 'WITHSCORES', 'LIMIT', used - fit, 1)
+    free = tonumber(first[2]) % RANGE + MINUTE
   end
-  local step = 60000 / math.max(1, usable)
-  if s.cold == '1' and now - num('es', now) < 60000 then
+  local step = 60000 / max(1, usable)
+  if s.cold == 1 and now - s.es < 60000 then
     step = step * 61 / 60
   elseif op ~= 2 then -- few who come together need not wait
-    step = step * math.max(0, math.min(1, (calls[op] / math.max(1, usable) - 0.25) / 0.75))
+    step = step * max(0, min(1, (used / max(1, usable) - 0.25) / 0.75))
   end
-  local at = math.max(num('q', 0), num('p' .. op, 0), num('g' .. op, 0) + step, free)
-  if s['i' .. op] and num('g' .. op, 0) > num('x' .. op, 0) then at = math.max(at, num('g' .. op, 0) + 5000) end
-  granted[op], waits[op], rates[op] = 0, at - now, usable
-  if at <= now and me.is and score > 0 then
-    local open = num('o' .. op, now)
-    put('o' .. op, int(open))
-    if score >= best[op] or now >= open + HOLD then
+  local at = max(s.q, o.pause, o.last + step, free)
+  if o.trial and o.last > o.refused then at = max(at, o.last + 5000) end
+
+  -- What the others would give for it: what they said in this very slot, or before it on
+  -- the way to what they said it would be worth a step later. What must go before all
+  -- others does so then.
+  local best, waiting = 0, 0
+  for n, r in pairs(replicas) do
+    local bid = r.bids[op]
+    if n ~= name and bid and bid[1] and now - bid[3] <= LIVE then
+      local here = o.open and bid[3] >= o.open
+      local value = bid[1]
+      if not here and (bid[2] < 1000 or bid[1] >= 1000 or now - bid[3] >= 0.9 * bid[4]) then
+        value = value + (bid[2] - value) * min(1.5, (now - bid[3]) / max(1, bid[4]))
+      end
+      best = max(best, value)
+      if here then waiting = max(waiting, value) end
+    end
+  end
+
+  granted[op], waits[op], rates[op] = 0, at - now, string.format('%.2f', max(0, usable))
+  if at <= now and me.is == 1 and score > 0 then
+    o.open = o.open or now
+    if score >= best or now >= o.open + HOLD then
       granted[op] = 1
-      put('u' .. op .. ':' .. name .. ':' .. int(number), 'f' .. int(now))
-      put('g' .. op, int(math.max(num('g' .. op, 0) + step, now - HOLD - 50)))
-      drop('o' .. op)
-      waits[op] = math.max(0, num('g' .. op, 0) + step - now)
-    elseif score >= waiting[op] then
-      waits[op] = open + HOLD - now -- next in line, if the others do not come
+      redis.call('ZADD', calls, int(from(op, false) + now), op .. ':' .. name .. ':' .. ARGV[2])
+      o.last, o.open = max(o.last + step, now - HOLD - 50), nil
+      waits[op] = max(0, o.last + step - now)
+      score, soon = rest, rest
+    elseif score >= waiting then
+      waits[op] = o.open + HOLD - now -- next in line, if the others do not come
     else
       waits[op] = step
     end
   end
-  if granted[op] == 1 then score, soon = rest, rest end
-  if soon > 0 and me.is then
-    put('b' .. op .. ':' .. name, string.format('%.9g %.9g %.0f %.0f', score, soon, now, step))
-  else
-    drop('b' .. op .. ':' .. name)
-  end
-  waits[op] = int(math.max(0, math.min(waits[op], 60000)))
-  rates[op] = string.format('%.2f', math.max(0, rates[op]))
+  bids[op] = me.is == 1 and soon > 0 and {score, soon, now, floor(step)} or {}
+  waits[op] = int(max(0, min(waits[op], 60000)))
 end
+local answer = table.concat({s.e, int(s.c), table.concat(granted, ','), table.concat(waits, ','), table.concat(rates, ','),
+  resend and '1' or '0', int(pending), int(busy), table.concat(peers, ';'), int(s.version),
+  s.version ~= tonumber(ARGV[22]) and s.learned or ''}, '|')
 
-me.answer = table.concat({s.e, int(c), table.concat(granted, ','), table.concat(waits, ','), table.concat(rates, ','),
-  resend and '1' or '0', int(pending), int(busy), table.concat(peers, ';')}, '|')
-for n, r in pairs(replicas) do
-  if n == name or r.fresh or back then
-    if not gone['r:' .. n] then put('r:' .. n, encode(r)) end
+-- What is known from now on.
+me.bids = bids
+rewritten[name] = true
+local list = {'s', cjson.encode(s)}
+for n in pairs(rewritten) do
+  list[#list + 1] = 'r:' .. n
+  list[#list + 1] = cjson.encode(replicas[n])
+end
+for i = 1, #gone, 1000 do redis.call('HDEL', hash, unpack(gone, i, min(i + 999, #gone))) end
+for i = 1, #list, 1000 do redis.call('HSET', hash, unpack(list, i, min(i + 999, #list))) end
+if s.c % 16 == 0 then
+  for op = 1, 3 do
+    redis.call('ZREMRANGEBYSCORE', calls, int(from(op, false)), int(from(op, false) + now - HANG))
+    redis.call('ZREMRANGEBYSCORE', calls, int(from(op, true)), int(from(op, true) + now - MINUTE))
   end
 end
-
-local list = {}
-for field in pairs(gone) do table.insert(list, field) end
-for i = 1, #list, 1000 do redis.call('HDEL', key, unpack(list, i, math.min(i + 999, #list))) end
-list = {}
-for field, v in pairs(changed) do
-  if not gone[field] then
-    table.insert(list, field)
-    table.insert(list, v)
-  end
-end
-for i = 1, #list, 1000 do redis.call('HSET', key, unpack(list, i, math.min(i + 999, #list))) end
-redis.call('PEXPIRE', key, 3600000)
-return me.answer
+redis.call('ZADD', calls, int(s.c), '!')
+redis.call('PEXPIRE', hash, 3600000)
+redis.call('PEXPIRE', calls, 3600000)
+redis.call('SET', KEYS[3], ARGV[2] .. ' ' .. answer, 'PX', 60000)
+return answer

@@ -28,7 +28,9 @@
 //	prefix:{tenant}:token:lease     who logs in, 5 s; or a refusal, 60 s at most
 //	prefix:{tenant}:token:refusals  how many in a row, 3 minutes
 //	prefix:{tenant}:signals         a channel
-//	prefix:{tenant}:budget          the calls of the last minute and a half, bids, replicas, an hour
+//	prefix:{tenant}:budget          bids, replicas, counts of how long people take to act, an hour
+//	prefix:{tenant}:calls           the calls of the last minute and a half, an hour
+//	prefix:{tenant}:answer:…        the last answer to each replica, a minute
 //	prefix:{tenant}:person:…        one a person with an open verification, for as long as that may last
 //
 // # When the store fails

@@ -43,7 +43,13 @@ func Example() {
 		log.Print(err)
 		return
 	}
-	poller, err := nafath.NewPoller(nafath.PollerConfig{Client: client})
+	// The tenant's limits and wake-ups, shared by all of them.
+	poller, err := nafath.NewPoller(nafath.PollerConfig{
+		Client:   client,
+		Budget:   store.Budget(),
+		Replicas: 9, // at most: eight, and one more while a deployment replaces them
+		Signals:  store.Signals(),
+	})
 	if err != nil {
 		log.Print(err)
 		return

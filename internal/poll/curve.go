@@ -32,12 +32,12 @@ const (
 //
 // A Curve is not safe for concurrent use.
 type Curve struct {
-	ends    [buckets]float64 // items that ended at this age
-	watched [buckets]float64 // seconds that open items spent at this age
-	hazard  [buckets]float64
-	before  [buckets]float64  // cumulative hazard at the beginning of the bucket
-	place   [600 * grid]uint8 // the bucket of each step of the grid
-	stale   int
+	counts
+	lore   lore
+	hazard [buckets]float64
+	before [buckets]float64  // cumulative hazard at the beginning of the bucket
+	place  [600 * grid]uint8 // the bucket of each step of the grid
+	stale  int
 }
 
 // NewCurve returns a curve that knows nothing yet.
@@ -70,7 +70,10 @@ func (c *Curve) at(age time.Duration) float64 {
 
 // Open records that an item open at age from was still open at age to.
 func (c *Curve) Open(from, to time.Duration) {
-	c.each(from.Seconds(), to.Seconds(), func(b int, length float64) { c.watched[b] += length })
+	c.each(from.Seconds(), to.Seconds(), func(b int, length float64) {
+		c.watched[b] += length
+		c.lore.news.watched[b] += length
+	})
 	c.touch(8)
 }
 
@@ -86,13 +89,18 @@ func (c *Curve) Ended(from, to time.Duration) {
 		c.ends[i] *= forget
 		c.watched[i] *= forget
 	}
+	c.n++
+	c.lore.news.n++
 	// The end fell into a bucket with the chance that the curve itself gives.
 	c.each(a, b, func(i int, length float64) {
 		in := alive * -math.Expm1(-c.hazard[i]*length) / total
 		alive -= in * total
 		before := max(0, (alive-(1-total))/total) // it ended in a later bucket
+		watched := length * (before + in/2)
 		c.ends[i] += in
-		c.watched[i] += length * (before + in/2)
+		c.watched[i] += watched
+		c.lore.news.ends[i] += in
+		c.lore.news.watched[i] += watched
 	})
 	c.touch(1)
 }

@@ -31,6 +31,14 @@ func (s *Scheduler[T]) Others(pending, busy int) {
 	s.hints.sharers = busy
 }
 
+// Tell and Hear are those of what the Scheduler learned; see [Curve].
+func (s *Scheduler[T]) Tell(now time.Duration, all bool) (text string, ok bool) {
+	return s.curve.Tell(now, all)
+}
+
+// Hear takes over what all processes together know.
+func (s *Scheduler[T]) Hear(text string) { s.curve.Hear(text) }
+
 // Want returns what one more check is worth.
 func (s *Scheduler[T]) Want(now time.Duration) Want {
 	if len(s.open) == 0 || s.flight >= s.cfg.MaxFlight {
