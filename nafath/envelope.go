@@ -115,8 +115,11 @@ func decodeEnvelope(resp *transport.Response, out any) (env envelope, err error)
 
 // refused reports that the envelope of a 2xx refuses the token.
 func refused(body []byte) bool {
+	if !bytes.Contains(body, []byte("401")) { // decoding costs more than looking
+		return false
+	}
 	var env envelope
-	if !bytes.Contains(body, []byte("401")) || json.Unmarshal(body, &env) != nil { // decoding costs more than looking
+	if json.Unmarshal(body, &env) != nil {
 		return false
 	}
 	code, ok := env.status()

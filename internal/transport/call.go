@@ -190,37 +190,44 @@ func (c *Client) request(ctx context.Context, call *Call) (*http.Request, error)
 	for k, v := range call.Header {
 		req.Header[http.CanonicalHeaderKey(k)] = v
 	}
-	req.Header["Accept"] = acceptJSON
-	req.Header["User-Agent"] = []string{c.agent}
+	req.Header["Accept"] = asJSON
+	req.Header["User-Agent"] = c.agent
 	if err := call.Body.attach(req); err != nil {
 		return nil, &kyckit.Error{Provider: c.provider, Op: call.Op, Kind: kyckit.ErrInvalid, Reason: "the body cannot be read", Err: safeCause(err)}
 	}
 	return req, nil
 }
 
-// acceptJSON is shared by every request and never written to.
-var acceptJSON = []string{"application/json"}
+// asJSON is shared by every request and never written to, as a client's
+// User-Agent is.
+var asJSON = []string{"application/json"}
 
 func (b Body) attach(req *http.Request) error {
-	if b.ContentType != "" {
+	switch b.ContentType {
+	case "":
+	case asJSON[0]:
+		req.Header["Content-Type"] = asJSON
+	default:
 		req.Header["Content-Type"] = []string{b.ContentType}
 	}
-	if b.Open == nil {
-		if b.Bytes == nil {
+	open, length := b.Open, b.Length
+	if open == nil {
+		data := b.Bytes
+		if data == nil {
 			return nil
 		}
-		b.Length = int64(len(b.Bytes))
-		b.Open = func() (io.ReadCloser, error) { return newOutgoing(b.Bytes), nil }
+		length = int64(len(data))
+		open = func() (io.ReadCloser, error) { return newOutgoing(data), nil }
 	} else {
-		b.Open = stateOf(req.Context()).track(b.Open)
+		open = stateOf(req.Context()).track(open)
 	}
-	body, err := b.Open()
+	body, err := open()
 	if err != nil {
 		return err
 	}
-	req.Body, req.ContentLength = body, b.Length
+	req.Body, req.ContentLength = body, length
 	if !b.OneShot {
-		req.GetBody = b.Open
+		req.GetBody = open
 	}
 	return nil
 }

@@ -72,7 +72,7 @@ type Client struct {
 	timeout         time.Duration
 	maxBytes        int64
 	requestIDHeader string
-	agent           string
+	agent           []string
 	logger          *slog.Logger
 	explain         func(int, []byte) Explanation
 	hooks           *hooks // nil for none
@@ -125,7 +125,7 @@ func New(cfg Config) (*Client, error) {
 		timeout:         h.Timeout,
 		maxBytes:        min(cmp.Or(h.MaxResponseBytes, defaultMaxResponseBytes), math.MaxInt64-1),
 		requestIDHeader: cmp.Or(h.RequestIDHeader, defaultRequestIDHeader),
-		agent:           userAgent,
+		agent:           []string{userAgent},
 		logger:          h.Logger,
 		explain:         cfg.Explain,
 		hooks:           newHooks(h.Trace, cmp.Or(cfg.TraceAs, cfg.Provider), base),
@@ -138,7 +138,7 @@ func New(cfg Config) (*Client, error) {
 		return nil, ConfigError(cfg.Provider, "HTTP.Retry.MinWait", "must not exceed MaxWait")
 	}
 	if h.UserAgent != "" {
-		c.agent = h.UserAgent + " " + userAgent
+		c.agent[0] = h.UserAgent + " " + userAgent
 	}
 
 	// The caller's client is copied: its transport and jar are kept, its

@@ -3,6 +3,7 @@ package transport
 import (
 	"context"
 	"errors"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -41,15 +42,26 @@ func newHooks(trace *kyckit.Trace, provider, base string) *hooks {
 }
 
 // span is one logical call that hooks are told of: from Do to the end of the
-// function that reads the answer.
+// function that reads the answer. It is the context that Scope returns.
 type span struct {
+	context.Context // the caller's
+
 	taken atomic.Bool
 	begun time.Time
 	end   func(kyckit.CallEnd)
 	st    *state
+	told  joined // the context of the call's requests, if the hook returned one
 }
 
 type spanKey struct{}
+
+// Value returns the span itself for its key.
+func (s *span) Value(key any) any {
+	if key == (spanKey{}) {
+		return s
+	}
+	return s.Context.Value(key)
+}
 
 func nothing(*error) {}
 
@@ -62,8 +74,8 @@ func (c *Client) Scope(ctx context.Context) (context.Context, func(*error)) {
 	if c == nil || c.hooks == nil {
 		return ctx, nothing
 	}
-	s := &span{}
-	return context.WithValue(ctx, spanKey{}, s), s.finish
+	s := &span{Context: ctx}
+	return s, s.finish
 }
 
 // traced is do with hooks.
@@ -84,7 +96,8 @@ func (c *Client) traced(ctx context.Context, call *Call) (_ *Response, err error
 			told, end := c.hooks.Call(ctx, st.info)
 			s.end = end
 			if told != nil {
-				st.Context = joined{ctx, told}
+				s.told = joined{ctx, told, told.Value(spanKey{}) == s}
+				st.Context = &s.told
 			}
 		})
 	}
@@ -113,13 +126,14 @@ type joined struct {
 	context.Context // of the call
 
 	values context.Context // the hook's
+	all    bool            // that is made from Context and has its values, too
 }
 
-func (j joined) Value(key any) any {
+func (j *joined) Value(key any) any {
 	if key == (stateKey{}) {
 		return j.Context.Value(key)
 	}
-	if v := j.values.Value(key); v != nil {
+	if v := j.values.Value(key); v != nil || j.all {
 		return v
 	}
 	return j.Context.Value(key)
@@ -131,6 +145,7 @@ type attempt struct {
 	begun time.Time
 	took  time.Duration // to the end of the answer's head
 	end   func(kyckit.TryEnd)
+	told  joined // the context of the request, if the hook returned one
 }
 
 // beginTry tells the hook of a request that is about to be sent. It returns the
@@ -143,7 +158,8 @@ func (st *state) beginTry(req *http.Request, resend int) (ctx context.Context, h
 		told, end := st.client.hooks.Try(ctx, st.info, info)
 		t.end = end
 		if told != nil {
-			ctx = joined{ctx, told}
+			t.told = joined{ctx, told, told.Value(stateKey{}) == st}
+			ctx = &t.told
 		}
 	})
 	return ctx, added(req.Header, info.Header), t
@@ -161,7 +177,7 @@ func added(sent, more http.Header) http.Header {
 			continue
 		}
 		if all == nil {
-			all = sent.Clone()
+			all = maps.Clone(sent)
 		}
 		all[name] = slices.Clone(values)
 	}
@@ -205,7 +221,10 @@ func (t *attempt) finish(resp *http.Response, err error) {
 }
 
 func protocol(resp *http.Response) string {
-	if resp.ProtoMajor >= 2 {
+	switch {
+	case resp.ProtoMajor == 1 && resp.ProtoMinor == 1:
+		return "1.1"
+	case resp.ProtoMajor >= 2:
 		return strconv.Itoa(resp.ProtoMajor)
 	}
 	return strconv.Itoa(resp.ProtoMajor) + "." + strconv.Itoa(resp.ProtoMinor)

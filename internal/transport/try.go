@@ -11,7 +11,10 @@ import (
 	"time"
 )
 
-var errTryTimeout = errors.New("no complete answer in time")
+var (
+	errTryTimeout = errors.New("no complete answer in time")
+	errNoReturn   = errors.New("the transport did not return")
+)
 
 // try sends one request and reads its whole answer, so that a connection lost
 // in the middle of a body is an error of the try and can be retried as such.
@@ -30,7 +33,7 @@ func (t *try) RoundTrip(req *http.Request) (resp *http.Response, err error) {
 		if asked, more, told = st.beginTry(req, resend); more != nil {
 			header = more
 		}
-		defer func() { told.finish(nil, errors.New("the transport did not return")) }() // when it panics
+		defer func() { told.finish(nil, errNoReturn) }() // when it panics
 	}
 	timeout := cmp.Or(c.timeout, st.call.Timeout, defaultTimeout)
 	ctx, cancel := context.WithTimeoutCause(asked, timeout, errTryTimeout)
@@ -46,7 +49,10 @@ func (t *try) RoundTrip(req *http.Request) (resp *http.Response, err error) {
 		answered = linger(sent)
 	}
 
-	start := time.Now()
+	var start time.Time
+	if c.logger != nil {
+		start = time.Now()
+	}
 	st.sent.Add(1) // until the contrary is known: the transport may panic
 	resp, err = t.base.RoundTrip(sent)
 	if err == nil {
@@ -75,7 +81,7 @@ func (t *try) RoundTrip(req *http.Request) (resp *http.Response, err error) {
 		st.sent.Add(-1)
 	}
 	told.finish(resp, err)
-	t.log(asked, st, resend+1, resp, err, time.Since(start))
+	t.log(asked, st, resend+1, resp, err, start)
 	if err != nil {
 		return nil, err
 	}
@@ -84,7 +90,7 @@ func (t *try) RoundTrip(req *http.Request) (resp *http.Response, err error) {
 
 // log writes the only record of a try. Everything in it is the module's own
 // word or a number; the request id is filtered by requestID.
-func (t *try) log(ctx context.Context, st *state, attempt int, resp *http.Response, err error, took time.Duration) {
+func (t *try) log(ctx context.Context, st *state, attempt int, resp *http.Response, err error, start time.Time) {
 	l := t.client.logger
 	if l == nil || !l.Enabled(ctx, slog.LevelDebug) {
 		return
@@ -95,7 +101,7 @@ func (t *try) log(ctx context.Context, st *state, attempt int, resp *http.Respon
 		slog.String("method", st.call.Method),
 		slog.String("path", st.call.Path),
 		slog.Int("attempt", attempt),
-		slog.Duration("duration", took),
+		slog.Duration("duration", time.Since(start)),
 		{},
 		{},
 	}
