@@ -47,6 +47,8 @@ type Telemetry struct {
 
 	exchanges, verifications, deliveries, handshakes metric.Int64Counter
 
+	sites cache[kyckit.CallInfo, *site]
+
 	mu     sync.Mutex
 	expiry map[string]time.Time // of tokens, by name
 }
@@ -136,17 +138,20 @@ const (
 )
 
 // errorType is the attribute of a failure.
-func errorType(err error) attribute.KeyValue {
+func errorType(err error) attribute.KeyValue { return semconv.ErrorTypeKey.String(failure(err)) }
+
+// failure is the error.type of an error.
+func failure(err error) string {
 	var e *kyckit.Error
 	switch {
 	case errors.As(err, &e):
-		return semconv.ErrorTypeKey.String(e.ErrorType())
+		return e.ErrorType()
 	case errors.Is(err, context.Canceled):
-		return semconv.ErrorTypeKey.String("canceled")
+		return "canceled"
 	case errors.Is(err, context.DeadlineExceeded):
-		return semconv.ErrorTypeKey.String("timeout")
+		return "timeout"
 	}
-	return semconv.ErrorTypeOther
+	return semconv.ErrorTypeOther.Value.AsString()
 }
 
 func invalid(reason string) error {
