@@ -22,6 +22,7 @@ func groups() []func() ([]group, error) {
 		attestation,
 		token,
 		call,
+		telemetry,
 		upload,
 		webhooks,
 		polling,
