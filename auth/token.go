@@ -39,8 +39,13 @@ type Source interface {
 // SourceFunc makes a function a [Source].
 type SourceFunc func(ctx context.Context) (Token, error)
 
-// Token implements [Source].
-func (f SourceFunc) Token(ctx context.Context) (Token, error) { return f(ctx) }
+// Token calls f. A nil f is an error of kind [kyckit.ErrInvalid].
+func (f SourceFunc) Token(ctx context.Context) (Token, error) {
+	if f == nil {
+		return Token{}, failure(kyckit.ErrInvalid, "the SourceFunc is nil")
+	}
+	return f(ctx)
+}
 
 // Static returns a source of one fixed token without a known expiry, for
 // tokens that are managed elsewhere and for tests.

@@ -296,6 +296,11 @@ func TestTheReasonForNotSendingIsTold(t *testing.T) {
 	assert.Contains(t, err.Error(), "request not sent: auth: token: unauthorized (code invalid_client)")
 }
 
+func TestANilSourceFuncIsRefused(t *testing.T) {
+	_, err := auth.SourceFunc(nil).Token(t.Context())
+	require.ErrorIs(t, err, kyckit.ErrInvalid)
+}
+
 func TestACacheThatNoConstructorMadeIsRefused(t *testing.T) {
 	for name, c := range map[string]*auth.Cache{"nil": nil, "zero": {}} {
 		_, err := c.Token(t.Context())
