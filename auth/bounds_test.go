@@ -16,6 +16,27 @@ import (
 
 // Every limit is stood on from both sides.
 
+func TestWhatAMinterIsMadeOf(t *testing.T) {
+	for _, tc := range []struct {
+		issuer int // bytes
+		maxTTL time.Duration
+		kind   error
+	}{
+		{0, time.Hour, kyckit.ErrInvalid},
+		{1, time.Hour, nil},
+		{1024, time.Hour, nil},
+		{1025, time.Hour, kyckit.ErrInvalid},
+		{1, time.Second - 1, kyckit.ErrInvalid},
+		{1, time.Second, nil},
+	} {
+		m, err := auth.NewMinter(auth.MinterConfig{
+			Issuer: strings.Repeat("i", tc.issuer), Secret: kyckit.NewSecret(strings.Repeat("k", 32)), MaxTTL: tc.maxTTL,
+		})
+		require.ErrorIs(t, err, tc.kind, "%+v", tc)
+		assert.Equal(t, err == nil, m != nil)
+	}
+}
+
 func TestWhatIsMinted(t *testing.T) {
 	m, err := auth.NewMinter(auth.MinterConfig{Issuer: "issuer", Secret: kyckit.NewSecret(strings.Repeat("k", 32)), MaxTTL: time.Hour})
 	require.NoError(t, err)

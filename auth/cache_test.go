@@ -248,6 +248,9 @@ func TestEvents(t *testing.T) {
 		assert.Equal(t, []auth.EventKind{auth.EventFetched, auth.EventFailed, auth.EventRefreshed, auth.EventInvalidated}, kinds)
 		assert.Equal(t, 4, strings.Count(log.String(), "kyckit token"))
 		assert.Contains(t, log.String(), "level=WARN")
+		for attr, records := range map[string]int{"level=DEBUG": 3, "took=1ms": 3, "expiry=": 3, "error=": 1, "next=": 1, "name=": 0} {
+			assert.Equal(t, records, strings.Count(log.String(), attr), "%s in %s", attr, log.String())
+		}
 		assert.NotContains(t, log.String(), "planted")
 	})
 }

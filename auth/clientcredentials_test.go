@@ -2,6 +2,7 @@ package auth_test
 
 import (
 	"net/url"
+	"strings"
 	"testing"
 	"testing/synctest"
 
@@ -48,6 +49,18 @@ func TestClientCredentialsInTheFormOrInTheHeaderNeverBoth(t *testing.T) {
 	}
 }
 
+// An empty scope is another request than none.
+func TestNoScopesAreNotSent(t *testing.T) {
+	s := onLoopback(t, authtest.Config{})
+	src, err := s.ClientCredentials(auth.Tuning{})
+	require.NoError(t, err)
+	_, err = src.Token(t.Context())
+	require.NoError(t, err)
+	form, err := url.ParseQuery(string(s.Requests(authtest.OpToken)[0].Body))
+	require.NoError(t, err)
+	assert.NotContains(t, form, "scope")
+}
+
 func TestClientCredentialsErrors(t *testing.T) {
 	for _, tc := range []struct {
 		status int
@@ -63,6 +76,8 @@ func TestClientCredentialsErrors(t *testing.T) {
 		{400, `{"error":"unsupported_grant_type"}`, kyckit.ErrInvalid, "unsupported_grant_type"},
 		{400, `{"error":"temporarily_unavailable"}`, kyckit.ErrUnavailable, "temporarily_unavailable"},
 		{400, `{"error":"a text about Jane Roe"}`, kyckit.ErrInvalid, ""},
+		{400, `{"error":"` + strings.Repeat("a", 40) + `"}`, kyckit.ErrInvalid, strings.Repeat("a", 40)},
+		{400, `{"error":"` + strings.Repeat("a", 41) + `"}`, kyckit.ErrInvalid, ""},
 		{403, `<html>forbidden</html>`, kyckit.ErrForbidden, ""},
 		{404, ``, kyckit.ErrNotFound, ""},
 		{429, `{"error":"invalid_client"}`, kyckit.ErrRateLimited, "invalid_client"},

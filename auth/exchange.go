@@ -188,7 +188,7 @@ func seconds(raw json.RawMessage) time.Duration {
 // number reads a JSON number or a string that holds one.
 func number(raw json.RawMessage) (float64, bool) {
 	s := strings.TrimSpace(string(raw))
-	if len(s) > 1 && s[0] == '"' {
+	if strings.HasPrefix(s, `"`) {
 		var text string
 		if json.Unmarshal(raw, &text) != nil {
 			return 0, false

@@ -39,6 +39,8 @@ func TestJWTHints(t *testing.T) {
 		{"now", fmt.Sprint(bubble), false, unknown},
 		{"in the past", fmt.Sprint(bubble - 3600), false, unknown},
 		{"in the past, with iat", fmt.Sprint(bubble - 3600), true, unknown},
+		{"in 366 days", fmt.Sprint(bubble + 366*86400), false, 366*24*time.Hour - time.Second},
+		{"in more than 366 days", fmt.Sprint(bubble + 366*86400 + 1), false, unknown},
 		{"in two years", fmt.Sprint(bubble + 2*366*86400), false, unknown},
 		{"negative", "-5", false, unknown},
 		{"zero", "0", false, unknown},
@@ -113,6 +115,8 @@ func TestHintsWithoutATrustworthyDate(t *testing.T) {
 		{"the shorter of date and iat", `{"exp":` + minute + `,"iat":` + fmt.Sprint(bubble-600) + `}`, "Sat, 01 Jan 2000 00:00:30 GMT", 29 * time.Second},
 		{"a date beyond belief, with iat", `{"exp":` + minute + `,"iat":` + fmt.Sprint(bubble) + `}`, "Thu, 01 Jan 1970 00:00:00 GMT", 59 * time.Second},
 		{"a date beyond belief, without iat: the local clock", `{"exp":` + minute + `}`, "Thu, 01 Jan 1970 00:00:00 GMT", 59 * time.Second},
+		{"an iat after exp, with a date", `{"exp":` + minute + `,"iat":` + fmt.Sprint(bubble+61) + `}`, "Sat, 01 Jan 2000 00:00:30 GMT", 29 * time.Second},
+		{"a lifetime in the place of a time", `{"exp":3600}`, "Sat, 01 Jan 2000 00:00:00 GMT", -1},
 		{"in the past by every clock", `{"exp":` + fmt.Sprint(bubble-5) + `}`, "Sat, 01 Jan 2000 00:00:00 GMT", -1},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -85,6 +85,7 @@ func TestZeroValuesDoNotPanic(t *testing.T) {
 		require.ErrorIs(t, err, kyckit.ErrInvalid)
 		_, err = m.MintUnbound(time.Hour)
 		require.ErrorIs(t, err, kyckit.ErrInvalid)
+		assert.Zero(t, m.Minted())
 	}
 	for _, c := range []*auth.Cache{nil, {}} {
 		_, err := c.Token(t.Context())

@@ -129,13 +129,10 @@ func oauth2Error(err error) *kyckit.Error {
 	if refused.Response != nil {
 		status = refused.Response.StatusCode
 	}
-	e := failure(kyckit.ErrDecode, "the token endpoint refused")
+	e := failure(transport.KindOf(status), "the token endpoint refused")
 	e.StatusCode = status
 	if oauthCode(refused.ErrorCode) {
 		e.Code = refused.ErrorCode
-	}
-	if status < 200 || status > 299 {
-		e.Kind = transport.KindOf(status)
 	}
 	if kind := explainOAuth(status, refused.Body).Kind; kind != nil {
 		e.Kind = kind

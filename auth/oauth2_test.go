@@ -52,6 +52,7 @@ func TestErrorsOfOAuth2SourcesKeepNoText(t *testing.T) {
 		{kyctest.Fault{Status: 503, Body: "planted"}, kyckit.ErrUnavailable, ""},
 		{kyctest.Fault{Status: 429, Body: "planted"}, kyckit.ErrRateLimited, ""},
 		{kyctest.Fault{Status: 200, Body: "planted"}, nil, ""},
+		{kyctest.Fault{Status: 200, Header: http.Header{"Content-Type": {"application/json"}}, Body: `{"error":"odd_code"}`}, kyckit.ErrDecode, "odd_code"},
 		{kyctest.Fault{Hangup: true}, kyckit.ErrUnavailable, ""},
 	} {
 		s.Heal()

@@ -75,6 +75,7 @@ func TestLoginErrorShapes(t *testing.T) {
 		{422, `{"detail":[{"loc":["body","username"],"msg":"field required","type":"value_error.missing"}]}`, kyckit.ErrInvalid, ""},
 		{422, `{"detail":[{"type":"missing","loc":["body",0,"password"],"msg":"Field required","input":"s3cret"}]}`, kyckit.ErrInvalid, ""},
 		{400, `{"detail":{"code":"LOGIN_BAD_CREDENTIALS","reason":"for Jane"}}`, kyckit.ErrUnauthorized, "LOGIN_BAD_CREDENTIALS"},
+		{400, `{"detail":"LOGIN_BLOCKED_AZ"}`, kyckit.ErrUnauthorized, "LOGIN_BLOCKED_AZ"},
 		{400, `{"detail":"Jane"}`, kyckit.ErrInvalid, ""},
 		{400, `{"detail":"JANE_ROE 123"}`, kyckit.ErrInvalid, ""},
 		{400, `{"detail":null}`, kyckit.ErrInvalid, ""},

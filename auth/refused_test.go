@@ -1,9 +1,11 @@
 package auth_test
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"strings"
 	"sync/atomic"
@@ -27,7 +29,8 @@ type village struct {
 	asked   atomic.Int64 // requests to the API
 	revoked atomic.Int64 // tokens up to this number are dead
 	lives   func(token, request int64) bool
-	down    atomic.Bool // the token endpoint
+	life    time.Duration // of a token; zero is a day
+	down    atomic.Bool   // the token endpoint
 }
 
 func (v *village) source(t *testing.T) *auth.Cache {
@@ -37,7 +40,7 @@ func (v *village) source(t *testing.T) *auth.Cache {
 		if v.down.Load() {
 			return auth.Token{}, &kyckit.Error{Provider: "auth", Op: "token", Kind: kyckit.ErrUnavailable}
 		}
-		return token(fmt.Sprint(n), 24*time.Hour), nil
+		return token(fmt.Sprint(n), cmp.Or(v.life, 24*time.Hour)), nil
 	}))
 }
 
@@ -244,6 +247,9 @@ func TestRefusalsWithASourceOfAnotherType(t *testing.T) {
 		rt := auth.NewTransport(v, invalidating{auth.SourceFunc(func(context.Context) (auth.Token, error) {
 			return token(fmt.Sprint(1+told.Load()), time.Hour), nil
 		}), &told})
+		v.revoked.Store(1)
+		require.Equal(t, http.StatusOK, v.call(t, rt, "/resource", false), "with the second token")
+		require.EqualValues(t, 1, told.Load())
 		for i := range 3600 {
 			assert.Equal(t, http.StatusUnauthorized, v.call(t, rt, fmt.Sprint("/odd/", i), false))
 			assert.Equal(t, http.StatusOK, v.call(t, rt, "/resource", false))
@@ -312,7 +318,10 @@ func TestHooksThatPanicLoseNothing(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			v := &village{}
-			c, err := auth.NewCache(auth.CacheConfig{Source: v.source(t), Tuning: auth.Tuning{OnEvent: hook}})
+			var log strings.Builder
+			c, err := auth.NewCache(auth.CacheConfig{Source: v.source(t), Tuning: auth.Tuning{
+				OnEvent: hook, Logger: slog.New(slog.NewTextHandler(&log, nil)),
+			}})
 			require.NoError(t, err)
 			rt := auth.NewTransport(v, c)
 			require.Equal(t, http.StatusOK, v.call(t, rt, "/resource", false))
@@ -324,6 +333,8 @@ func TestHooksThatPanicLoseNothing(t *testing.T) {
 			v.down.Store(true)
 			_, err = c.Token(t.Context())
 			require.ErrorIs(t, err, kyckit.ErrUnavailable)
+			assert.Contains(t, log.String(), "level=ERROR")
+			assert.NotContains(t, log.String(), "a hook")
 		})
 	}
 }
