@@ -123,6 +123,56 @@ func TestForgedHintsCostTheBelief(t *testing.T) {
 	}
 }
 
+func TestWhatReliableHintsLeaveInUse(t *testing.T) {
+	s, now := convinced(t, 60)
+	for busy, rate := range map[int]float64{0: 20, 1: 20, 2: 10, 5: 4, 100: 1} { // of the process, a minute
+		s.Others(busy, busy)
+		assert.InDelta(t, rate, s.Stats(now).Rate, 0, "%d processes", busy)
+	}
+}
+
+// A hint is on trial until its item is found ended, or open 7 s after the hint
+// and not for the first time. A check that leaves in the moment in which the
+// hint comes counts.
+func TestHowLongAHintIsOnTrial(t *testing.T) {
+	for name, tc := range map[string]struct {
+		looks  []time.Duration // after the hint, which all find the item open
+		saving bool
+	}{
+		"one look":           {[]time.Duration{0}, true},
+		"one late look":      {[]time.Duration{8 * sec}, true},
+		"not yet":            {[]time.Duration{0, 7*sec - 1}, true},
+		"a second look":      {[]time.Duration{0, 7 * sec}, false},
+		"a look before only": {[]time.Duration{-1, 7 * sec}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, now := convinced(t, 240)
+			for range 14 {
+				now += 10 * sec
+				it := s.Add(now, 10*sec, time.Hour, 0)
+				hint := now + 10*sec
+				said := false
+				for _, look := range tc.looks {
+					now = hint + look
+					if !said && now >= hint {
+						s.Hint(hint, it)
+						said = true
+					}
+					s.take(it, now)
+					if !said {
+						s.Hint(hint, it)
+						said = true
+					}
+					s.Done(now, it, Open, 0)
+				}
+				s.Remove(it)
+				s.hints.good = now // an announced end is not far back
+			}
+			assert.Equal(t, tc.saving, s.Stats(now).Saving)
+		})
+	}
+}
+
 // A provider may say that something changed a little before it shows what.
 func TestAnItemWhoseHintIsEarlyIsLookedAtAgain(t *testing.T) {
 	s, now := convinced(t, 60)
@@ -174,7 +224,7 @@ func TestHintsForWhatEndsAnywayProveNothing(t *testing.T) {
 	for i := range 60 {
 		p := &person{item: s.Add(now, 0, time.Hour, 0), hint: now, ends: now + 4*sec}
 		s.Hint(now, p.item)
-		if i%2 == 0 {
+		if i%4 == 0 {
 			p.ends = now + 20*sec // not what the hint was about
 		}
 		now = p.until(s, now, now+time.Minute)

@@ -108,6 +108,16 @@ func TestAChangedLimitKeepsWhatRefusalsTook(t *testing.T) {
 	assert.InDelta(t, 1, w.Rate(now), 0.01, "one a minute at least")
 }
 
+// What several processes share is divided, rounded down.
+func TestAChangedLimitIsDivided(t *testing.T) {
+	w := NewWindow(60, true, true, 0)
+	w.Share(0, 3)
+	w.Online(0, false)
+	assert.InDelta(t, 20, w.Rate(0), 0)
+	w.SetLimit(0, 32)
+	assert.InDelta(t, 10, w.Rate(0), 0)
+}
+
 // What the rate gains back comes after the pause, whatever the limit.
 func TestTheRateRisesAfterThePause(t *testing.T) {
 	for limit, gain := range map[int]float64{30: 2, 600: 20} {

@@ -70,7 +70,6 @@ func (h *hints[T]) init(limit int) {
 		h.spentAt[i] = -never
 	}
 	h.precision = 1
-	h.good = -never
 }
 
 // Hint asks for a check of an item soon, and ends a long pause. It reports
@@ -92,9 +91,7 @@ func (s *Scheduler[T]) Hint(now time.Duration, it *Item[T]) bool {
 	if s.hints.believed(now) {
 		it.hintAt += s.hints.patience
 	}
-	if it.hintedAt != -never {
-		it.hintAt = max(it.hintAt, it.hintedAt+hintEvery)
-	}
+	it.hintAt = max(it.hintAt, it.hintedAt+hintEvery)
 	s.hints.requeue(it)
 	return true
 }
@@ -210,7 +207,7 @@ func (h *hints[T]) spend(now time.Duration) {
 // believed reports whether hints are reliable: enough so to spend fewer checks
 // on the rest, and to look again where a hint seems to have come early.
 func (h *hints[T]) believed(now time.Duration) bool {
-	return h.trust >= trustFrom && h.good != -never && now-h.good <= trustFor &&
+	return h.trust >= trustFrom && now-h.good <= trustFor &&
 		h.precision >= precisionFrom && h.precision-h.chance >= insightFrom*(1-h.chance)
 }
 

@@ -162,8 +162,25 @@ func TestTheShareOfHintsFollowsTheLimit(t *testing.T) {
 	s.hints.spend(3 * time.Second)
 	assert.False(t, s.hints.affordable(4*time.Second))
 	s.SetLimit(4*time.Second, 4, 10)
-	assert.False(t, s.hints.affordable(30*time.Second), "the latest count")
-	assert.True(t, s.hints.affordable(64*time.Second))
+	assert.False(t, s.hints.affordable(63*time.Second-1), "the latest count")
+	assert.True(t, s.hints.affordable(63*time.Second), "a minute later")
+}
+
+func TestProcessesDivideTheShareOfHints(t *testing.T) {
+	for busy, share := range map[int]int{0: 6, 1: 6, 2: 3, 3: 2, 4: 1, 100: 1} {
+		s := NewScheduler[int](Config{Limit: 24, Floor: time.Second, MaxFlight: 10}, 0)
+		s.Others(busy, busy)
+		at := time.Duration(0)
+		for range share {
+			assert.True(t, s.hints.affordable(at), "%d processes", busy)
+			s.hints.spend(at)
+			at += time.Second
+		}
+		assert.False(t, s.hints.affordable(at), "%d processes", busy)
+		assert.Equal(t, never, s.hintWake(at), "nobody hints")
+		s.Hint(at, s.Add(at, 0, time.Hour, 0))
+		assert.Equal(t, time.Minute, s.hintWake(at), "a minute after the first of these")
+	}
 }
 
 func TestASlotTakenAtOnceIsNotUsedAfterClose(t *testing.T) {
