@@ -33,6 +33,24 @@ func TestTenExchangesInARowMayHelpNobody(t *testing.T) {
 	})
 }
 
+// The budget bounds exchanges; a spare that is there costs none.
+func TestASpareTakesThePlaceOfAnInvalidatedTokenWhateverTheBudget(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v := &village{}
+		c := v.source(t)
+		rt := auth.NewTransport(v, c)
+		first, err := c.Token(t.Context())
+		require.NoError(t, err)
+		for i := range 20 {
+			require.Equal(t, http.StatusUnauthorized, v.call(t, rt, fmt.Sprint("/odd/", i), false))
+		}
+		c.Invalidate(first)
+		tok, err := c.Token(t.Context())
+		require.NoError(t, err)
+		assert.Equal(t, "11", tok.Access.Reveal())
+	})
+}
+
 func TestSixtyExchangesInARowMayHelp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		v := &village{}
@@ -61,5 +79,20 @@ func TestAnOutageOfTheTokenEndpointUsesNothingUp(t *testing.T) {
 		time.Sleep(20 * time.Second) // the next exchange is due
 		v.revoked.Store(v.issued.Load())
 		assert.Equal(t, http.StatusOK, v.call(t, rt, "/resource", false))
+	})
+}
+
+func TestInvalidateIsWithinTheBudget(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v := &village{}
+		c := v.source(t)
+		for range 3600 {
+			tok, err := c.Token(t.Context())
+			require.NoError(t, err)
+			c.Invalidate(tok)
+			time.Sleep(time.Second)
+		}
+		assert.LessOrEqual(t, v.issued.Load(), int64(130))
+		assert.GreaterOrEqual(t, v.issued.Load(), int64(60))
 	})
 }

@@ -67,9 +67,13 @@ func (v *village) call(t *testing.T, rt http.RoundTripper, path string, streamed
 		body = io.MultiReader(strings.NewReader("x"))
 	}
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "https://kyc.example.test"+path, body)
-	require.NoError(t, err)
+	if !assert.NoError(t, err) {
+		return 0
+	}
 	resp, err := rt.RoundTrip(req)
-	require.NoError(t, err)
+	if !assert.NoError(t, err) {
+		return 0
+	}
 	return resp.StatusCode
 }
 
@@ -276,21 +280,6 @@ func TestInvalidateIsPassedOn(t *testing.T) {
 	tok, err = outer.Token(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, "3", tok.Access.Reveal(), "by a caller")
-}
-
-func TestInvalidateIsWithinTheBudget(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		v := &village{}
-		c := v.source(t)
-		for range 3600 {
-			tok, err := c.Token(t.Context())
-			require.NoError(t, err)
-			c.Invalidate(tok)
-			time.Sleep(time.Second)
-		}
-		assert.LessOrEqual(t, v.issued.Load(), int64(130))
-		assert.GreaterOrEqual(t, v.issued.Load(), int64(60))
-	})
 }
 
 func TestA401WhoseBodyNeverEndsIsNotWaitedFor(t *testing.T) {

@@ -64,6 +64,7 @@ func TestAPlaceThatRefusesTheSpareIsBelievedForAMinute(t *testing.T) {
 			assert.Equal(t, exchanges, v.issued.Load()-issued, "exchanges for %s", path)
 		}
 		require.Equal(t, http.StatusOK, v.call(t, rt, "/resource", false))
+		time.Sleep(time.Hour)
 		refused("/odd", 2, 1)
 		refused("/odd", 1, 0)
 		time.Sleep(59 * time.Second)

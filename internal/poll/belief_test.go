@@ -20,7 +20,10 @@ type person struct {
 // ended, and returns the time.
 func (p *person) until(s *Scheduler[int], now, to time.Duration) time.Duration {
 	for ; now < to; now += 50 * time.Millisecond {
-		action, it, _ := s.Next(now)
+		action, it, wake := s.Next(now)
+		if action == Nothing && wake <= now {
+			panic("Next asks to be asked again at once")
+		}
 		if action != Check {
 			continue
 		}

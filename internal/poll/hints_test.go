@@ -28,6 +28,7 @@ func TestHintsComeNextButRarely(t *testing.T) {
 			s.Done(now, it, Open, 0)
 		}
 	}
+	assert.EqualValues(t, hinted, s.Stats(now).HintChecks)
 	assert.LessOrEqual(t, hinted, 60, "once in 5 s")
 	assert.Greater(t, hinted, 50)
 
@@ -46,6 +47,18 @@ func TestHintsComeNextButRarely(t *testing.T) {
 	}
 	assert.LessOrEqual(t, hinted, 5*60/4+15, "a quarter of the budget")
 	assert.Greater(t, hinted, 60)
+}
+
+// Nobody knows when a predecessor checked it.
+func TestAHintForANewItemWaitsForTheFloor(t *testing.T) {
+	s := newTest(60)
+	it := s.Add(10*sec, time.Minute, time.Hour, "a")
+	s.Hint(10*sec, it)
+	action, _, wake := s.Next(10 * sec)
+	require.Equal(t, Nothing, action)
+	assert.Equal(t, 12*sec, wake)
+	action, _, _ = s.Next(wake)
+	assert.Equal(t, Check, action)
 }
 
 func TestHintIsFollowedInTheNextSlot(t *testing.T) {

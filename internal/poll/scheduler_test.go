@@ -1,7 +1,6 @@
 package poll
 
 import (
-	"math/rand/v2"
 	"strconv"
 	"testing"
 	"time"
@@ -108,49 +107,6 @@ func TestInFlightIsBounded(t *testing.T) {
 	assert.Equal(t, 8, n)
 }
 
-func TestNobodyStarves(t *testing.T) {
-	const limit = 60
-	for _, n := range []int{1, 3, 10, 40, 700} {
-		s := newTest(limit)
-		rng := rand.New(rand.NewPCG(9, uint64(n)))
-		// Old items look hopeless beside a stream of fresh ones.
-		teach(s, rng)
-		last := map[*Item[string]]time.Duration{}
-		for range n {
-			last[s.Add(0, 10*time.Minute, 24*time.Hour, "old")] = 0
-		}
-		turn := time.Duration(float64(n+1) / limit * float64(time.Minute))
-		bound := max(6*sec, 3*turn) + sec
-		worst := time.Duration(0)
-		fresh := s.Add(0, 0, 24*time.Hour, "fresh")
-		drive(s, 0, 20*turn+5*time.Minute, func(at time.Duration, it *Item[string]) Outcome {
-			if it == fresh {
-				// Always as good as new.
-				e := &s.open[it.at]
-				e.born = at
-				return Open
-			}
-			worst = max(worst, at-last[it])
-			last[it] = at
-			return Open
-		})
-		for _, at := range last {
-			worst = max(worst, 20*turn+5*time.Minute-at)
-		}
-		assert.LessOrEqualf(t, worst, bound, "%d pending", n)
-	}
-}
-
-// teach makes early ends likely and late ones not.
-func teach[T any](s *Scheduler[T], rng *rand.Rand) {
-	watch(s.curve, 2000, 2, func() float64 {
-		if rng.Float64() < 0.3 {
-			return 1e9
-		}
-		return 2 + rng.ExpFloat64()*5
-	})
-}
-
 func TestLastCheckAtTheDeadline(t *testing.T) {
 	s := newTest(60)
 	s.Add(0, 0, 61*sec, "a")
@@ -213,22 +169,6 @@ func TestAReducedRateMakesNobodyWaitLongerToBeTold(t *testing.T) {
 	assert.InDelta(t, 6.5, gone.Minutes(), 0.1, "3 x pending x 60 s / limit after the deadline")
 }
 
-func TestThoseNobodyWaitsForKeepNobodyWaiting(t *testing.T) {
-	s := newTest(60)
-	for range 500 {
-		s.Wanted(s.Add(0, 2*time.Minute, time.Hour, "left"), false)
-	}
-	drive(s, 0, 5*time.Minute, open)
-	s.Add(5*time.Minute, 0, time.Hour, "new")
-	log, _ := drive(s, 5*time.Minute, 15*time.Minute, open)
-	at, last := times(log, "new"), 5*time.Minute
-	for _, now := range at {
-		assert.LessOrEqual(t, now-last, 4*sec)
-		last = now
-	}
-	assert.Greater(t, len(times(log, "left")), 600/idleTurn/2, "and they are looked at all the same")
-}
-
 func TestTenThousandRestoredCauseNoBurst(t *testing.T) {
 	s := newTest(6000)
 	for range 10_000 {
@@ -269,4 +209,35 @@ func TestRemovalWhileInFlight(t *testing.T) {
 	}
 	_, got, _ := s.Next(12 * sec)
 	assert.Same(t, other, got)
+}
+
+// Its answer decides, however late it comes.
+func TestNobodyIsGivenUpWhoseLastCheckIsInFlight(t *testing.T) {
+	s := newTest(60)
+	s.Add(0, 0, 10*sec, "a")
+	action, it, _ := s.Next(10 * sec)
+	require.Equal(t, Check, action)
+	for now := 10 * sec; now < 2*time.Minute; now += sec {
+		action, _, wake := s.Next(now)
+		require.Equal(t, Nothing, action, "%v", now)
+		require.Greater(t, wake, now)
+		if now >= 40*sec {
+			require.LessOrEqual(t, wake, now+sec)
+		}
+	}
+	assert.True(t, s.Done(2*time.Minute, it, Failed, 0))
+}
+
+func TestItemsOfOtherProcessesMakeTheLastCheckWait(t *testing.T) {
+	for elsewhere, grace := range map[int]time.Duration{0: 30 * sec, 9: 30 * sec, 99: 300 * sec} {
+		s := newTest(60)
+		s.Share(0, 2) // and nothing is granted
+		s.Add(0, 0, 10*sec, "a")
+		s.Others(1+elsewhere, 2)
+		action, _, wake := s.Next(10 * sec)
+		require.Equal(t, Nothing, action)
+		require.Equal(t, 10*sec+grace, wake)
+		action, _, _ = s.Next(wake)
+		assert.Equal(t, GiveUp, action)
+	}
 }

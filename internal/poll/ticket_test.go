@@ -183,6 +183,58 @@ func TestProcessesDivideTheShareOfHints(t *testing.T) {
 	}
 }
 
+// Whose slot lies beyond the deadline is told at once: as it joins, and as
+// somebody is put in front.
+func TestNobodyWaitsForASlotThatComesTooLate(t *testing.T) {
+	inGate(t, 1, func(t *testing.T, g *Gate) {
+		sent, err := enter(t.Context(), g)
+		require.NoError(t, err)
+		first, err := g.Join(t.Context(), "")
+		require.NoError(t, err)
+		_, err = g.Join(t.Context(), "")
+		require.NoError(t, err)
+		slot := 61*sec + 2*(Minute+margin) // the third
+		var late *LateError
+		ctx, cancel := context.WithTimeout(t.Context(), slot-1)
+		defer cancel()
+		_, err = g.Join(ctx, "")
+		require.ErrorAs(t, err, &late)
+		ctx, cancel = context.WithTimeout(t.Context(), slot)
+		defer cancel()
+		ticket, err := g.Join(ctx, "")
+		require.NoError(t, err)
+		g.Leave(sent)
+
+		start := time.Now()
+		_, err = g.Enter(t.Context(), first)
+		require.NoError(t, err)
+		require.NoError(t, g.Again(first))
+		waited := time.Since(start)
+		_, err = g.Enter(ctx, ticket)
+		require.ErrorAs(t, err, &late)
+		assert.False(t, late.Full)
+		assert.Equal(t, waited, time.Since(start), "at once")
+	})
+}
+
+func TestWhoAbandonsLeavesNothingBehind(t *testing.T) {
+	inGate(t, 1, func(t *testing.T, g *Gate) {
+		first, err := g.Join(t.Context(), "") // takes the slot that is free
+		require.NoError(t, err)
+		second, err := g.Join(t.Context(), "")
+		require.NoError(t, err)
+		third, err := g.Join(t.Context(), "")
+		require.NoError(t, err)
+		g.Abandon(second)
+		g.Abandon(second)
+		assert.Len(t, places(g), 1)
+		g.Abandon(first)
+		_, err = g.Enter(t.Context(), third)
+		require.NoError(t, err)
+		assert.Equal(t, 61*sec, g.cfg.Now(), "the slot of the first is lost, and no longer in use")
+	})
+}
+
 func TestASlotTakenAtOnceIsNotUsedAfterClose(t *testing.T) {
 	inGate(t, 10, func(t *testing.T, g *Gate) {
 		ticket, err := g.Join(t.Context(), "")
