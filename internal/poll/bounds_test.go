@@ -34,6 +34,7 @@ func TestPlacesCountTheTimeThatAnswersTake(t *testing.T) {
 
 		sent, err = g.Enter(t.Context(), g.queue[0])
 		require.NoError(t, err)
+		assert.Equal(t, []time.Duration{window + 10*sec, 2*window + 20*sec}, waits(g), "the answer in flight, too")
 		time.Sleep(18 * sec)
 		g.Leave(sent)
 		assert.Equal(t, []time.Duration{window, 2*window + 11*sec}, waits(g), "an average that moves by an eighth")
@@ -207,6 +208,12 @@ func TestAQuarterOfTheLimitNeedsNoPace(t *testing.T) {
 		assert.LessOrEqual(t, at[i]-at[i-1], 1500*time.Millisecond)
 	}
 	assert.GreaterOrEqual(t, at[40], Minute+margin)
+
+	w = NewWindow(40, Eager, 0)
+	for range 30 {
+		w.Take(now)
+	}
+	assert.Greater(t, w.Next(now)-now, 200*time.Millisecond, "requests in flight count, too")
 }
 
 func TestLastChecksComeByDeadline(t *testing.T) {
