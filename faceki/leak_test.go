@@ -67,7 +67,7 @@ func TestNothingPersonalIsPrinted(t *testing.T) {
 		record.Device.Detected.Client, record.Device.Detected.Device, record.Selfie, record.Summary, record.Documents[0].FaceMatch,
 		event, &event, link, &link, verify, &verify, verify.Selfie, verify.Documents, create, filter, &filter,
 		faceki.WorkflowRules{CallbackURL: url},
-		faceki.Theme{LogoImage: url, ImageURLs: []string{url}},
+		faceki.WorkflowRules{Theme: json.RawMessage(fmt.Sprintf("%q", url))},
 		cfg, &cfg, client, *client,
 	}
 
@@ -200,7 +200,6 @@ func TestNoTypePrintsItsFields(t *testing.T) {
 		faceki.SelfieData{},
 		faceki.StoredImage{},
 		faceki.Summary{},
-		faceki.Theme{},
 		faceki.VerifyError{},
 		faceki.VerifyParams{},
 		faceki.WorkflowRules{},

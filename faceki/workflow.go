@@ -48,33 +48,14 @@ type WorkflowRules struct {
 	AdditionalDocumentRules []string `json:"additional_document_rules"`
 
 	// FaceMatchScore is in percent; MinAge and MaxAge are in years.
-	FaceMatchScore *int   `json:"face_match_score"`
-	MinAge         *int   `json:"minAge"`
-	MaxAge         *int   `json:"maxAge"`
-	Revision       *int   `json:"__v"`
-	Theme          *Theme `json:"theme"`
+	FaceMatchScore *int `json:"face_match_score"`
+	MinAge         *int `json:"minAge"`
+	MaxAge         *int `json:"maxAge"`
+	Revision       *int `json:"__v"`
+	// Theme is how the pages of the workflow look, as it came.
+	Theme json.RawMessage `json:"theme"`
 	// Raw is the whole object as it came.
 	Raw json.RawMessage `json:"-"`
-}
-
-// Theme is how the pages of a workflow look.
-type Theme struct {
-	kyckit.Redacted
-	BackgroundColor     string   `json:"backgroundColor"`
-	CardBackgroundColor string   `json:"cardBackgroundColor"`
-	IconColorDesktop    string   `json:"iconColorDesktop"`
-	ButtonColor         string   `json:"buttonColor"`
-	HeadingColor        string   `json:"headingColor"`
-	TextColor           string   `json:"textColor"`
-	IconColor           string   `json:"iconColor"`
-	SelfieImage         string   `json:"selfieImage"`
-	LogoImage           string   `json:"logoImage"`
-	SuccessText         string   `json:"successText"`
-	DeclineText         string   `json:"declineText"`
-	Language            string   `json:"language"`
-	SkipEmailScreen     *bool    `json:"skipEmailScreen"`
-	SkipResult          *bool    `json:"skipResult"`
-	ImageURLs           []string `json:"imageUrls"`
 }
 
 // UnmarshalJSON reads rules. Only what is no object is an error.
