@@ -74,7 +74,8 @@ const maxEmbedded = 8
 // of embedded structs count as the struct's own.
 func fieldType(t reflect.Type, key string, embedded int) reflect.Type {
 	var promoted reflect.Type
-	for f := range t.Fields() {
+	for i := range t.NumField() { //nolint:modernize // t.Fields allocates, at every key
+		f := t.Field(i)
 		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 		switch {
 		case name == "" && f.Anonymous:
