@@ -105,7 +105,7 @@ func (d *Delivery) removeConcealed() {
 // twins, which differ by underscores.
 func without(h http.Header, names []string) http.Header {
 	gone := func(name string) bool {
-		return slices.ContainsFunc(names, func(own string) bool { return forwarded.SameHeader(name, own) })
+		return slices.ContainsFunc(names, func(own string) bool { return len(own) == len(name) && forwarded.SameHeader(name, own) })
 	}
 	copied := false
 	for name := range h {

@@ -22,7 +22,13 @@ type handleContext struct {
 }
 
 func newHandleContext(parent context.Context, start time.Time, timeout time.Duration) *handleContext {
-	return &handleContext{Context: parent, deadline: start.Add(timeout)}
+	c := &handleContext{}
+	c.begin(parent, start, timeout)
+	return c
+}
+
+func (c *handleContext) begin(parent context.Context, start time.Time, timeout time.Duration) {
+	c.Context, c.deadline = parent, start.Add(timeout)
 }
 
 // Deadline implements context.Context.

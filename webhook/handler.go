@@ -124,6 +124,7 @@ func (*handler) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "webhook 
 type request struct {
 	delivery  Delivery
 	job       job
+	handling  handleContext
 	concealed concealed
 	layer     [1]Layer // enough for an authenticator that is no policy
 }
@@ -139,7 +140,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	d := &x.delivery
 	d.concealed, d.Layers = &x.concealed, x.layer[:0]
 	d.LocalAddr, _ = r.Context().Value(http.LocalAddrContextKey).(net.Addr)
-	outcome, err := h.serve(r, d, &x.job)
+	outcome, err := h.serve(r, x)
 	status := h.answer(w, outcome)
 	if !watched {
 		return
@@ -153,7 +154,8 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // serve decides what becomes of a request.
-func (h *handler) serve(r *http.Request, d *Delivery, j *job) (Outcome, error) {
+func (h *handler) serve(r *http.Request, x *request) (Outcome, error) {
+	d := &x.delivery
 	if !slices.Contains(h.Methods, r.Method) {
 		return BadMethod, newError("handler", kyckit.ErrInvalid, errBadMethod, "")
 	}
@@ -189,7 +191,7 @@ func (h *handler) serve(r *http.Request, d *Delivery, j *job) (Outcome, error) {
 			d.checked = d.Body
 		}
 	}
-	return h.once(context.WithoutCancel(r.Context()), d, j)
+	return h.once(context.WithoutCancel(r.Context()), x)
 }
 
 // readBefore adds to a refusal that the body was shorter than announced. The
@@ -234,7 +236,8 @@ func refusalOf(err error) Outcome {
 }
 
 // once claims the delivery and hands it on. ctx outlives the request.
-func (h *handler) once(ctx context.Context, d *Delivery, j *job) (Outcome, error) {
+func (h *handler) once(ctx context.Context, x *request) (Outcome, error) {
+	d, j := &x.delivery, &x.job
 	key, order, err := h.keys(d)
 	if err != nil {
 		return Failed, err
@@ -266,7 +269,8 @@ func (h *handler) once(ctx context.Context, d *Delivery, j *job) (Outcome, error
 	if !h.local || order != "" { // time has passed since
 		start = time.Now()
 	}
-	err = j.handle(newHandleContext(ctx, start, h.HandleTimeout)) //nolint:contextcheck // that is the context
+	x.handling.begin(ctx, start, h.HandleTimeout)
+	err = j.handle(&x.handling) //nolint:contextcheck // that is the context
 	switch {
 	case err == nil, errors.Is(err, ErrDuplicate):
 		return Handled, j.commit(ctx)
