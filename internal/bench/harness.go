@@ -56,7 +56,7 @@ func (g *group) measure(o options) ([]result, error) {
 	for i, v := range g.variants {
 		v.run(1)
 		count[i] = calibrate(v, o.slice)
-		results[i].allocs, results[i].bytes = allocations(v, max(count[i]/4, 1))
+		results[i].allocs, results[i].bytes = allocations(v, max(count[i]/4, 10))
 	}
 	times := make([][]float64, len(g.variants))
 	ratios := make([][]float64, len(g.variants))
@@ -93,6 +93,7 @@ func calibrate(v variant, slice time.Duration) int {
 func allocations(v variant, n int) (allocs, bytes float64) {
 	var before, after runtime.MemStats
 	runtime.GC()
+	v.run(1) // fills the pools that the collection has emptied
 	runtime.ReadMemStats(&before)
 	v.run(n)
 	runtime.ReadMemStats(&after)
