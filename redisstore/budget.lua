@@ -87,7 +87,7 @@ if not known or back then
   local all = redis.call('ZRANGE', calls, 0, -1, 'WITHSCORES')
   for i = 1, #all, 2 do
     local score = tonumber(all[i + 1])
-    if all[i] ~= '!' and score % RANGE > now then redis.call('ZADD', calls, int(score - score % RANGE + now), all[i]) end
+    if all[i] ~= '!' and score % RANGE > now then redis.call('ZADD', calls, score - score % RANGE + now, all[i]) end
   end
   s = s or {ops = {{}, {}, {}}, version = 0, learned = ''}
   s.e, s.c, s.es, s.q = name .. '.' .. int(number) .. '.' .. int(now), 0, now, now + QUIET
@@ -133,9 +133,9 @@ for i = 24, #ARGV do
   if flags == '1' then -- it was not made after all
     redis.call('ZREM', calls, call)
   elseif answered < 0 then
-    if was < 0 then redis.call('ZADD', calls, int(from(op, false) + now - sent), call) end
+    if was < 0 then redis.call('ZADD', calls, from(op, false) + now - sent, call) end
   elseif news or full then
-    redis.call('ZADD', calls, int(from(op, true) + now - answered), call)
+    redis.call('ZADD', calls, from(op, true) + now - answered, call)
     if flags == '2' and news then -- a 429
       o.refused, o.trial = now - answered, true
       local first = now - sent > o.cut
@@ -192,14 +192,14 @@ for op = 1, 3 do
   local fit = floor(usable)
 
   -- When the next slot is.
-  local oldest = from(op, true) + now - MINUTE + 1
-  local answered = redis.call('ZCOUNT', calls, int(oldest), int(from(op, true) + RANGE - 1))
-  local used = answered + redis.call('ZCOUNT', calls, int(from(op, false) + now - HANG + 1), int(from(op, true) - 1))
+  local oldest, newest = from(op, true) + now - MINUTE + 1, from(op, true) + RANGE - 1
+  local answered = redis.call('ZCOUNT', calls, oldest, newest)
+  local used = answered + redis.call('ZCOUNT', calls, from(op, false) + now - HANG + 1, from(op, true) - 1)
   local free = 0
   if fit < 1 or used >= fit and used - fit >= answered then
     free = now + 1000
   elseif used >= fit then
-    local first = redis.call('ZRANGEBYSCORE', calls, int(oldest), int(from(op, true) + RANGE - 1), 'WITHSCORES', 'LIMIT', used - fit, 1)
+    local first = redis.call('ZRANGEBYSCORE', calls, oldest, newest, 'WITHSCORES', 'LIMIT', used - fit, 1)
     free = tonumber(first[2]) % RANGE + MINUTE
   end
   local step = 60000 / max(1, usable)
@@ -233,7 +233,7 @@ for op = 1, 3 do
     o.open = o.open or now
     if score >= best or now >= o.open + HOLD then
       granted[op] = 1
-      redis.call('ZADD', calls, int(from(op, false) + now), op .. ':' .. name .. ':' .. ARGV[2])
+      redis.call('ZADD', calls, from(op, false) + now, op .. ':' .. name .. ':' .. ARGV[2])
       o.last, o.open = max(o.last + step, now - HOLD - 50), nil
       waits[op] = max(0, o.last + step - now)
       score, soon = rest, rest
@@ -260,14 +260,14 @@ for n in pairs(rewritten) do
 end
 for i = 1, #gone, 1000 do redis.call('HDEL', hash, unpack(gone, i, min(i + 999, #gone))) end
 for i = 1, #list, 1000 do redis.call('HSET', hash, unpack(list, i, min(i + 999, #list))) end
-if s.c % 16 == 0 then
+redis.call('ZADD', calls, s.c, '!')
+if s.c % 16 == 1 then -- the first of an epoch, and some later
   for op = 1, 3 do
-    redis.call('ZREMRANGEBYSCORE', calls, int(from(op, false)), int(from(op, false) + now - HANG))
-    redis.call('ZREMRANGEBYSCORE', calls, int(from(op, true)), int(from(op, true) + now - MINUTE))
+    redis.call('ZREMRANGEBYSCORE', calls, from(op, false), from(op, false) + now - HANG)
+    redis.call('ZREMRANGEBYSCORE', calls, from(op, true), from(op, true) + now - MINUTE)
   end
+  redis.call('PEXPIRE', hash, 3600000)
+  redis.call('PEXPIRE', calls, 3600000)
 end
-redis.call('ZADD', calls, int(s.c), '!')
-redis.call('PEXPIRE', hash, 3600000)
-redis.call('PEXPIRE', calls, 3600000)
 redis.call('SET', KEYS[3], ARGV[2] .. ' ' .. answer, 'PX', 60000)
 return answer

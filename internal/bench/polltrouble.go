@@ -64,15 +64,15 @@ func reportTrouble(t *testing.T, out io.Writer) error {
 
 // reportReplicas compares ways to share a budget between processes.
 func reportReplicas(t *testing.T, out io.Writer) error {
-	rows := [][]string{{"processes", "budget", "mean", "p95", "/ one queue", "429s", "scripts a second and process"}}
+	rows := [][]string{{"processes", "budget", "mean", "p95", "/ one queue", "checks a minute", "429s", "scripts a second and process"}}
 	s := pollsim.S1(10)
-	s.People = 300
+	s.People = 1000
 	one, err := simulated(t, s, pollsim.Shipped)
 	if err != nil {
 		return err
 	}
 	for _, n := range []int{2, 4, 8, 16} {
-		rows = append(rows, []string{fmt.Sprint(n), "one global queue", secs(one.Mean()), secs(one.Quantile(0.95)), "1.00", fmt.Sprint(one.Limited), ""})
+		rows = append(rows, []string{fmt.Sprint(n), "one global queue", secs(one.Mean()), secs(one.Quantile(0.95)), "1.00", fmt.Sprintf("%.1f", one.PerMin), fmt.Sprint(one.Limited), ""})
 		for _, c := range []struct {
 			name  string
 			build pollsim.Builder
@@ -92,7 +92,7 @@ func reportReplicas(t *testing.T, out io.Writer) error {
 				scripts = fmt.Sprintf("%.2f", float64(pollsim.Scripts.Load())/r.Took.Seconds()/float64(n))
 			}
 			rows = append(rows, []string{
-				fmt.Sprint(n), c.name, secs(r.Mean()), secs(r.Quantile(0.95)), fmt.Sprintf("%.2f", r.Mean()/one.Mean()), fmt.Sprint(r.Limited), scripts,
+				fmt.Sprint(n), c.name, secs(r.Mean()), secs(r.Quantile(0.95)), fmt.Sprintf("%.2f", r.Mean()/one.Mean()), fmt.Sprintf("%.1f", r.PerMin), fmt.Sprint(r.Limited), scripts,
 			})
 		}
 	}
