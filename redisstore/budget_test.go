@@ -251,7 +251,6 @@ func alone(t *testing.T, people int) (mean float64) {
 }
 
 func TestReplicasShareTheBudget(t *testing.T) {
-	// Each replica learns from its own people alone, so a few are not enough.
 	one := alone(t, 200)
 	for _, n := range []int{8} {
 		synctest.Test(t, func(t *testing.T) {
