@@ -19,6 +19,7 @@ type plan struct {
 	shared   bool // the replicas share claims, tokens and wake-ups
 	budget   bool // and the budget; else each has its part
 	foreign  bool // somebody else uses the tenant's limits
+	trusting bool // the product leaves it to the Poller that a person has one open verification
 
 	// Populations, as probabilities: reject, ignore, doubleClick, comeBack, victim
 	// (somebody else begins with the id of a person), stranger (the details are
@@ -96,6 +97,8 @@ func newPlan(seed uint64) plan {
 	p.faults = draw(6, faultKinds, 50*time.Second)
 	p.crashes = draw(4, []string{"crash"}, 20*time.Second)
 	p.deploys = draw(2, []string{"deploy"}, 5*time.Second)
+	// A process that dies takes with it what it knows of open verifications.
+	p.trusting = p.replicas == 1 && len(p.crashes)+len(p.deploys) == 0
 	if p.shared {
 		p.stores = draw(4, storeKinds, 40*time.Second)
 	}
