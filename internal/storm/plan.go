@@ -15,6 +15,7 @@ type plan struct {
 	arriving time.Duration // within which people come
 	lifetime time.Duration // of a verification at the provider
 	token    time.Duration // life of a token
+	latency  time.Duration // the longest that a request is on its way to the provider
 	http2    bool
 	shared   bool // the replicas share claims, tokens and wake-ups
 	budget   bool // and the budget; else each has its part
@@ -94,6 +95,10 @@ func newPlan(seed uint64) plan {
 		}
 		return all
 	}
+	if chance(0.1) { // a rush
+		p.people, p.arriving = 20+r.IntN(30), between(5*time.Second, 20*time.Second)
+	}
+	p.latency = time.Duration(upTo(float64(2 * time.Second)))
 	p.faults = draw(6, faultKinds, 50*time.Second)
 	p.crashes = draw(4, []string{"crash"}, 20*time.Second)
 	p.deploys = draw(2, []string{"deploy"}, 5*time.Second)

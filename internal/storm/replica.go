@@ -42,7 +42,7 @@ func (w *world) newReplica(slot int) (*replica, error) {
 	r := &replica{w: w, name: fmt.Sprintf("replica-%d-%d", slot, w.started)}
 	r.life, r.kill = context.WithCancel(context.Background())
 	settings := kyckit.HTTP{
-		Client: &http.Client{Transport: &link{base: w.fake.Client().Transport, life: r.life}},
+		Client: &http.Client{Transport: &link{base: w.fake.Client().Transport, life: r.life, trip: w.trip}},
 		Logger: w.log,
 		Trace:  w.trace(),
 	}
@@ -220,10 +220,12 @@ func (r *replica) end() {
 	}
 }
 
-// link is a process's way to the provider. It breaks when the process dies.
+// link is a process's way to the provider: now short, now long. It breaks when the
+// process dies.
 type link struct {
 	base http.RoundTripper
 	life context.Context // the life of the process, not of a call
+	trip func() time.Duration
 }
 
 // RoundTrip implements http.RoundTripper.
@@ -231,6 +233,10 @@ func (l *link) RoundTrip(req *http.Request) (*http.Response, error) {
 	ctx, cancel := context.WithCancel(req.Context())
 	stop := context.AfterFunc(l.life, cancel)
 	end := func() { stop(); cancel() }
+	select {
+	case <-time.After(l.trip()):
+	case <-ctx.Done():
+	}
 	resp, err := l.base.RoundTrip(req.WithContext(ctx))
 	if err != nil {
 		end()

@@ -236,6 +236,13 @@ func (w *world) sleep(d time.Duration) bool {
 	}
 }
 
+// trip is how long a request is on its way to the provider.
+func (w *world) trip() time.Duration {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return time.Duration(w.rand.Float64() * float64(w.plan.latency))
+}
+
 func (w *world) newID() string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
