@@ -83,14 +83,7 @@ var defects = []defect{
 	e := &entry{tx: tx}
 	p.add(e)
 	return e, nil`},
-	{"the queue loses whoever comes after a refusal", "internal/poll/gate.go", `	if len(g.queue) > 0 {
-		g.queue[0].wake()
-	}
-}
-
-// Leave`, `}
-
-// Leave`},
+	{"whoever is first in the queue does not look at the clock", "internal/poll/gate.go", `return 0, min(next-now, time.Hour), nil`, `return 0, time.Hour, nil`},
 	{"an error shows the national id", "nafath/begin.go", `Reason: "this person has a verification here that has not ended"`, `Reason: "this person has a verification here: " + id`},
 	{"the log shows the filled path", "internal/transport/try.go", `slog.String("path", st.call.Path),`, `slog.Any("path", append([]string{st.call.Path}, st.call.Args...)),`},
 	{"any signature is accepted", "webhook/hmac.go", `if good == 1 {`, `if good >= 0 {`},

@@ -101,7 +101,7 @@ func newPlan(seed uint64) plan {
 	p.latency = time.Duration(upTo(float64(2 * time.Second)))
 	p.faults = draw(6, faultKinds, 50*time.Second)
 	p.crashes = draw(4, []string{"crash"}, 20*time.Second)
-	p.deploys = draw(2, []string{"deploy"}, 5*time.Second)
+	p.deploys = draw(2, []string{"deploy"}, 40*time.Second)
 	// A process that dies takes with it what it knows of open verifications.
 	p.trusting = p.replicas == 1 && len(p.crashes)+len(p.deploys) == 0
 	if p.shared {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -25,6 +26,7 @@ type replica struct {
 	w      *world
 	name   string
 	dead   atomic.Bool // kill -9: nothing that it does arrives any more
+	drains atomic.Bool
 	life   context.Context
 	kill   context.CancelFunc
 	poller *nafath.Poller
@@ -42,7 +44,7 @@ func (w *world) newReplica(slot int) (*replica, error) {
 	r := &replica{w: w, name: fmt.Sprintf("replica-%d-%d", slot, w.started)}
 	r.life, r.kill = context.WithCancel(context.Background())
 	settings := kyckit.HTTP{
-		Client: &http.Client{Transport: &link{base: w.fake.Client().Transport, life: r.life, trip: w.trip}},
+		Client: &http.Client{Transport: &link{base: w.fake.Client().Transport, life: r.life, trip: w.trip, look: r.sends}},
 		Logger: w.log,
 		Trace:  w.trace(),
 	}
@@ -205,6 +207,7 @@ func (r *replica) crash() {
 // drain is SIGTERM.
 func (r *replica) drain(within time.Duration) {
 	ctx, cancel := context.WithTimeout(context.Background(), within)
+	time.AfterFunc(5*time.Second, func() { r.drains.Store(true) }) // what was in flight has left by then
 	_ = r.poller.Drain(ctx)
 	cancel()
 	r.end()
@@ -220,12 +223,20 @@ func (r *replica) end() {
 	}
 }
 
+// sends looks at each request that leaves the process.
+func (r *replica) sends(req *http.Request) {
+	if r.drains.Load() && strings.HasSuffix(req.URL.Path, "/request") && !r.w.creationsFail() {
+		r.w.breach("", "%s prompts somebody while it drains", r.name)
+	}
+}
+
 // link is a process's way to the provider: now short, now long. It breaks when the
 // process dies.
 type link struct {
 	base http.RoundTripper
 	life context.Context // the life of the process, not of a call
 	trip func() time.Duration
+	look func(*http.Request)
 }
 
 // RoundTrip implements http.RoundTripper.
@@ -233,6 +244,7 @@ func (l *link) RoundTrip(req *http.Request) (*http.Response, error) {
 	ctx, cancel := context.WithCancel(req.Context())
 	stop := context.AfterFunc(l.life, cancel)
 	end := func() { stop(); cancel() }
+	l.look(req)
 	select {
 	case <-time.After(l.trip()):
 	case <-ctx.Done():
