@@ -107,6 +107,7 @@ func newPlan(seed uint64) plan {
 	if p.shared {
 		p.stores = draw(4, storeKinds, 40*time.Second)
 	}
+	p.budget = p.shared && chance(0.15)
 	return p
 }
 
