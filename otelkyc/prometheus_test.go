@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -148,6 +149,27 @@ func TestTheDocumentsNameMetricsThatExist(t *testing.T) {
 		}
 	}
 	assert.Greater(t, named, 10)
+}
+
+func TestEveryAlertHasItsPlaceInTheRunbook(t *testing.T) {
+	rules, err := os.ReadFile("../docs/telemetry/alerts.yml")
+	require.NoError(t, err)
+	book, err := os.ReadFile("../docs/telemetry/runbook.md")
+	require.NoError(t, err)
+	var alerts, links, places []string
+	for _, m := range regexp.MustCompile(`alert: (\w+)`).FindAllStringSubmatch(string(rules), -1) {
+		alerts, links = append(alerts, m[1]), append(links, strings.ToLower(m[1]))
+	}
+	for _, m := range regexp.MustCompile(`(?m)^## (Kyckit\w+)$`).FindAllStringSubmatch(string(book), -1) {
+		places = append(places, m[1])
+	}
+	require.NotEmpty(t, alerts)
+	assert.Equal(t, alerts, places)
+	for i, m := range regexp.MustCompile(`runbook_url: "\S+/docs/telemetry/runbook\.md#(\w+)"`).FindAllStringSubmatch(string(rules), -1) {
+		assert.Equal(t, links[i], m[1])
+		links[i] = ""
+	}
+	assert.Empty(t, strings.Join(links, ""), "alerts without a link")
 }
 
 func isLabel(word string) bool {
