@@ -262,5 +262,5 @@ func refusedToken(err error) bool {
 // noToken reports that the token call failed: its error is inside.
 func noToken(e *kyckit.Error) bool {
 	var inner *kyckit.Error
-	return e.Err != nil && errors.As(e.Err, &inner)
+	return errors.As(e.Err, &inner)
 }

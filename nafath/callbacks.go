@@ -133,8 +133,6 @@ func shed(err error) error {
 		return err
 	}
 	c := e.WithText("", nil)
-	if c.Err != nil {
-		c.Err = shed(c.Err)
-	}
+	c.Err = shed(c.Err)
 	return c
 }

@@ -15,9 +15,13 @@ func TestPitfall5NationalID(t *testing.T) {
 	require.NoError(t, err)
 	for in, want := range map[string]string{
 		"1000000008": "1000000008", "2000000006": "2000000006", "1000000000": "1000000000",
-		" 1000-000 008 ":         "1000000008",
-		"١٠٠٠٠٠٠٠٠٨":             "1000000008",
-		"۲۰۰۰۰۰۰۰۰۶":             "2000000006",
+		" 1000-000 008 ": "1000000008",
+		"١٠٠٠٠٠٠٠٠٨":     "1000000008",
+		"۲۰۰۰۰۰۰۰۰۶":     "2000000006",
+		"١٢٣٤٥٦٧٨٩٠":     "1234567890",
+		"۱۲۳۴۵۶۷۸۹۰":     "1234567890",
+		"\u202a\u202b\u202c\u202d\u202e1000000008\u2066\u2067\u2068\u2069": "1000000008",
+		"1000000008\u2065": "", "1000000008\u206a": "",
 		"\u202a1000000008\u202c": "1000000008",
 		"\u200f1000000008":       "1000000008",
 		"1000\u00a0000\u2013008": "1000000008",
@@ -39,6 +43,26 @@ func TestPitfall5NationalID(t *testing.T) {
 	visitor := NationalIDRule{Prefixes: "123456"}
 	_, ok := visitor.normalise("5000000000")
 	assert.True(t, ok)
+}
+
+func TestUUIDsAreFolded(t *testing.T) {
+	const digits = "01234567-89ab-cdef-abcd-ef0123456789"
+	assert.Equal(t, digits, foldTransID(strings.ToUpper(digits)))
+	for _, other := range []string{"", "ABC", "A" + digits, strings.ToUpper(digits) + "-"} {
+		assert.Equal(t, other, foldTransID(other))
+	}
+	for _, c := range "/:@G`g" { // beside the digits of either case
+		other := strings.ToUpper(digits[:35]) + string(c)
+		assert.Equal(t, other, foldTransID(other))
+	}
+	hyphens := strings.ToUpper(strings.ReplaceAll(digits, "-", "0"))
+	assert.Equal(t, hyphens, foldTransID(hyphens))
+}
+
+func TestMessagesMayBeATextOrAList(t *testing.T) {
+	for messages, want := range map[string]string{`"one"`: "one", `["one","two"]`: "one; two", `7`: "", `null`: ""} {
+		assert.Equal(t, want, explain(400, []byte(`{"statusCode":400,"messages":`+messages+`}`)).Message, messages)
+	}
 }
 
 // Spellings of one id are one person to a limiter.

@@ -30,6 +30,7 @@ type ledger struct {
 	bids    []nafath.Bid
 	left    []string
 	leases  map[string]string
+	lasts   []time.Duration // of the leases that were asked for
 	heard   []func([16]byte)
 	learned nafath.Learned
 }
@@ -86,12 +87,13 @@ func (l *ledger) Leave(_ context.Context, replica string) error {
 	return nil
 }
 
-func (l *ledger) Hold(_ context.Context, replica, id string, _ time.Duration, take bool) (bool, error) {
+func (l *ledger) Hold(_ context.Context, replica, id string, lease time.Duration, take bool) (bool, error) {
 	if err := l.ready(); err != nil {
 		return false, err
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.lasts = append(l.lasts, lease)
 	if owner := l.leases[id]; owner != "" && owner != replica && !take {
 		return false, nil
 	}

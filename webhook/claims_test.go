@@ -94,6 +94,20 @@ func handled(m *memoryClaims, key string, keep time.Duration) error {
 	return c.(*memoryClaim).commit(keep, true)
 }
 
+// Its place may belong to another delivery by the time it is recorded.
+func TestACommitAfterTheLeaseWhosePlaceIsTaken(t *testing.T) {
+	now := time.Unix(0, 0)
+	m, _ := claimsStore(1, &now)
+	late, err := m.Claim(t.Context(), "late", time.Minute)
+	require.NoError(t, err)
+	now = now.Add(time.Minute)
+	require.NoError(t, handled(m, "another", time.Minute))
+	require.ErrorIs(t, handled(m, "another", time.Minute), ErrDuplicate)
+	now = now.Add(time.Minute)
+	require.NoError(t, late.Commit(t.Context(), time.Hour), "nobody else came for it")
+	require.ErrorIs(t, handled(m, "late", time.Minute), ErrDuplicate)
+}
+
 func TestMemoryClaimsAreBounded(t *testing.T) {
 	ctx, now := context.Background(), time.Unix(0, 0)
 	m, events := claimsStore(10, &now)

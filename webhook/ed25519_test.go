@@ -101,6 +101,10 @@ func TestEd25519ConfigIsChecked(t *testing.T) {
 		_, err := NewEd25519(cfg)
 		assert.ErrorIs(t, err, kyckit.ErrInvalid, name)
 	}
+	for unit, kind := range map[TimestampUnit]error{UnixSeconds: nil, UnixMillis: nil, RFC3339: nil, RFC3339 + 1: kyckit.ErrInvalid} {
+		_, err := NewEd25519(Ed25519Config{SignatureHeader: "S", TimestampHeader: "T", PublicKeys: []ed25519.PublicKey{key}, TimestampUnit: unit})
+		require.ErrorIs(t, err, kind, "unit %d", unit)
+	}
 	_, err := ParseEd25519PublicKey(edKey[1:])
 	require.ErrorIs(t, err, kyckit.ErrInvalid)
 }

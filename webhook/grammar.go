@@ -235,7 +235,7 @@ func validTimestamp(text string) bool {
 	}
 	for _, c := range []byte(text) {
 		switch {
-		case c-'0' <= 9, c-'A' <= 25, c-'a' <= 25, c == ':', c == '+', c == '-', c == '.':
+		case c-'0' <= 9, c == 'T', c == 'Z', c == ':', c == '+', c == '-', c == '.':
 		default:
 			return false
 		}

@@ -292,14 +292,22 @@ func TestDecodeBase64(t *testing.T) {
 		{"QQ==", Base64URL, true},
 		{"QQ=", Base64URL, false},
 		{"Q", Base64URL, false},
+		{"A", Base64URL, false},
+		{"AAAAA", Base64URL, false},
+		{"aGVsbG8gYQ", Base64URL, true},
+		{"aGVsbG8gYWI=", Base64, true},
+		{"aGVsbG8gYWJj", Base64, true},
 		{"-_8=", Base64URL, true},
 		{"-_8=", Base64, false},
 		{"+/8=", Base64, true},
 		{"+/8=", Base64URL, false},
 		{"====", Base64, false},
 	} {
-		_, ok := decodeBase64(nil, c.text, c.enc)
+		got, ok := decodeBase64(nil, c.text, c.enc)
 		assert.Equal(t, c.ok, ok, "%q %d", c.text, c.enc)
+		if ok {
+			assert.Equal(t, strings.NewReplacer("+", "-", "/", "_", "=", "").Replace(c.text), base64.RawURLEncoding.EncodeToString(got))
+		}
 	}
 }
 

@@ -369,9 +369,11 @@ func TestProxyCertConfigIsChecked(t *testing.T) {
 		_, err := webhook.NewProxyCert(cfg)
 		assert.ErrorIs(t, err, kyckit.ErrInvalid, name)
 	}
-	p, err := webhook.NewProxyCert(webhook.ProxyCertConfig{Format: webhook.ProxyRFC9440, Trusted: []netip.Prefix{netip.MustParsePrefix("::ffff:10.0.0.0/104")}, Certificate: rule})
-	require.NoError(t, err)
-	d := forwarded(webhooktest.Forward(webhook.ProxyRFC9440, ca.Issue(webhooktest.Leaf{}).Certificate))
-	d.RemoteAddr = "10.1.2.3:4"
-	require.NoError(t, p.Authenticate(d))
+	for _, trusted := range []string{"::ffff:10.0.0.0/104", "::ffff:0.0.0.0/96"} {
+		p, err := webhook.NewProxyCert(webhook.ProxyCertConfig{Format: webhook.ProxyRFC9440, Trusted: []netip.Prefix{netip.MustParsePrefix(trusted)}, Certificate: rule})
+		require.NoError(t, err)
+		d := forwarded(webhooktest.Forward(webhook.ProxyRFC9440, ca.Issue(webhooktest.Leaf{}).Certificate))
+		d.RemoteAddr = "10.1.2.3:4"
+		require.NoError(t, p.Authenticate(d))
+	}
 }

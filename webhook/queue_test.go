@@ -278,6 +278,86 @@ func TestOrderWithoutQueue(t *testing.T) {
 	})
 }
 
+// One is handled and one waits for it as a third comes.
+func TestWhoComesLaterWaitsForAllInFront(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var running, most atomic.Int32
+		h := newHandler(t, HandlerConfig{OrderKey: orderOf, Handle: func(context.Context, *Delivery) error {
+			most.Store(max(most.Load(), running.Add(1)))
+			time.Sleep(time.Second)
+			running.Add(-1)
+			return nil
+		}})
+		start := time.Now()
+		var wg sync.WaitGroup
+		for i := range 4 {
+			wg.Go(func() { assert.Equal(t, 200, post(h, fmt.Sprintf(`{"k":"a","n":%d}`, i)).Code) })
+			time.Sleep(700 * time.Millisecond)
+		}
+		wg.Wait()
+		assert.EqualValues(t, 1, most.Load(), "at once")
+		assert.Equal(t, 4*time.Second, time.Since(start))
+	})
+}
+
+func TestAnOrderKeyMayComeAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var calls atomic.Int32
+		q := newQueue(t, QueueConfig{Workers: 1})
+		h := newHandler(t, HandlerConfig{Queue: q, OrderKey: orderOf, Handle: func(context.Context, *Delivery) error {
+			calls.Add(1)
+			return nil
+		}})
+		for n := range 3 {
+			require.Equal(t, 200, post(h, fmt.Sprintf(`{"k":"a","n":%d}`, n)).Code)
+			synctest.Wait()
+			assert.EqualValues(t, n+1, calls.Load())
+			assert.Empty(t, q.lines, "what is done is forgotten")
+		}
+		require.NoError(t, q.Shutdown(context.Background()))
+	})
+}
+
+func TestTheWaitsBetweenTries(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var tries []time.Duration
+		start := time.Now()
+		q := newQueue(t, QueueConfig{MinWait: time.Second, MaxWait: 3 * time.Second, MaxAttempts: 5})
+		h := newHandler(t, HandlerConfig{Queue: q, Handle: func(context.Context, *Delivery) error {
+			tries = append(tries, time.Since(start))
+			return errors.New("down")
+		}})
+		require.Equal(t, 200, post(h, `{}`).Code)
+		time.Sleep(time.Minute)
+		require.NoError(t, q.Shutdown(context.Background()))
+		assert.Equal(t, []time.Duration{0, time.Second, 3 * time.Second, 6 * time.Second, 9 * time.Second}, tries)
+	})
+}
+
+// A Handle that ends its goroutine leaves its place to a new worker, and to one only.
+func TestWorkersThatAreEndedAreReplacedOneByOne(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var running, most, done atomic.Int32
+		q := newQueue(t, QueueConfig{Workers: 1, MaxAttempts: 1})
+		h := newHandler(t, HandlerConfig{Queue: q, Handle: func(_ context.Context, d *Delivery) error {
+			most.Store(max(most.Load(), running.Add(1)))
+			time.Sleep(time.Second)
+			running.Add(-1)
+			if done.Add(1) <= 3 {
+				runtime.Goexit()
+			}
+			return nil
+		}})
+		for n := range 10 {
+			require.Equal(t, 200, post(h, fmt.Sprint(n)).Code)
+			time.Sleep(500 * time.Millisecond)
+		}
+		require.NoError(t, q.Shutdown(context.Background()))
+		assert.EqualValues(t, 10, done.Load())
+		assert.EqualValues(t, 1, most.Load(), "at once")
+	})
+}
+
 func TestQueueConfigIsChecked(t *testing.T) {
 	for _, cfg := range []QueueConfig{{Workers: -1}, {Size: -1}, {MaxAttempts: -1}, {MinWait: -1}, {MaxWait: -1}} {
 		_, err := NewQueue(cfg)

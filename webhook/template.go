@@ -219,8 +219,8 @@ func (p *piece) plain(value string) bool {
 	switch {
 	case p.until != "" && !endsAtFirst(value, p.until):
 	case p.since != "" && !beginsAtLast(value, p.since):
-	case p.noColon && strings.IndexByte(value, ':') >= 0:
-	case p.noSlash && strings.IndexByte(value, '/') >= 0:
+	case p.noColon && strings.Contains(value, ":"):
+	case p.noSlash && strings.Contains(value, "/"):
 	case p.rooted && !strings.HasPrefix(value, "/"):
 	default:
 		return true

@@ -95,6 +95,7 @@ func TestOneSignatureFitsOneDelivery(t *testing.T) {
 		{UnixSeconds, "{timestamp}{body}", "", "1700000000", "1=a", map[string]string{"X-Time": "170000000", "body": "01=a"}},
 		{UnixMillis, "{body}{timestamp}", "", "1700000000000", "a=1", map[string]string{"X-Time": "11700000000000", "body": "a="}},
 		{UnixMillis, "{timestamp}0{body}", "", "1700000000000", "a", map[string]string{"X-Time": "170000000000", "body": "0a"}},
+		{UnixMillis, "{timestamp}9{body}", "", "1700000000009", "a", map[string]string{"X-Time": "170000000000", "body": "9a"}},
 		{RFC3339, "{id}{timestamp}{body}", "a1", "2023-11-14T22:13:20Z", "b", map[string]string{"X-Id": "a", "X-Time": "12023-11-14T22:13:20Z", "body": "b"}},
 		{RFC3339, "{id}{timestamp}{body}", "a", "2023-11-14T22:13:20Z", "2024-11-14T22:13:20Zb", map[string]string{"X-Id": "a2023-11-14T22:13:20Z", "X-Time": "2024-11-14T22:13:20Z", "body": "b"}},
 		{RFC3339, "{timestamp}{body}", "", "2023-11-14T22:13:20.5Z", "b", map[string]string{"X-Time": "2023-11-14T22:13:20.5", "body": "Zb"}},
@@ -138,6 +139,20 @@ func TestPathsAndMethodsReadOneWay(t *testing.T) {
 	require.NoError(t, a.Authenticate(at("POST", "/a/b", "v")))
 	for _, d := range []*Delivery{at("POST/a", "/b", "v"), at("POS", "T/a/b", "v"), at("POST", "/a", "b\nv"), {Method: "POST/a/b", Header: http.Header{"X-Sig": {sig}, "X-A": {"v"}}, Body: []byte("b")}} {
 		require.ErrorIs(t, a.Authenticate(d), ErrBadSignature)
+	}
+}
+
+// A header may be empty, so that a text of nothing but a part of the literal
+// beside it could end before it began.
+func TestALiteralThatReachesOverAWholeText(t *testing.T) {
+	for _, signed := range []string{"{header:X-A}..{body}", "{body}..{header:X-A}"} {
+		a, err := newTemplate(Scheme{SignatureHeader: "X-Sig", Signed: signed})
+		require.NoError(t, err)
+		content := strings.NewReplacer("{header:X-A}", ".", "{body}", "b").Replace(signed)
+		sig := hex.EncodeToString(sign(sha256.New, "made-up secret", content))
+		other := strings.Replace(content, "..", "", 1) // with an empty header
+		require.NoError(t, a.Authenticate(deliver(other, "X-A", "", "X-Sig", sig)), signed)
+		require.ErrorIs(t, a.Authenticate(deliver("b", "X-A", ".", "X-Sig", sig)), ErrBadSignature, signed)
 	}
 }
 
