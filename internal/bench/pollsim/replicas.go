@@ -3,6 +3,7 @@ package pollsim
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -190,6 +191,7 @@ func (b *bucketed) Exchange(ctx context.Context, bid nafath.Bid) (nafath.Grant, 
 		g.Rate[op] = float64(bid.Limits.StatusChecks)
 	}
 	if bid.Wants[nafath.StatusChecks].Score > 0 {
+		time.Sleep(rand.N(20 * time.Millisecond)) // otherwise the same one is first each time
 		r, err := b.limiter.Allow(ctx, "status", b.limit)
 		if err != nil {
 			return nafath.Grant{}, err
