@@ -158,3 +158,92 @@ func TestALeaseLastsLongerThanItsVerificationAndIsGivenBack(t *testing.T) {
 		assert.Equal(t, []time.Duration{6 * time.Minute}, l.lasts, "the timeout and a minute")
 	})
 }
+
+func TestWhatABidSays(t *testing.T) {
+	shared(t, func(t *testing.T, tt tenant, l *ledger) {
+		l.mu.Lock()
+		l.peers = map[string]time.Duration{"another": 3 * time.Second}
+		l.mu.Unlock()
+		time.Sleep(5 * time.Minute)
+		from := len(l.asked())
+		start := time.Now()
+		v := tt.begin(t, citizen)
+		tx := reach(t, v.Updates(t.Context()), nafath.StageOpen).Transaction
+		assert.LessOrEqual(t, time.Since(start), 3*time.Second, "a slot is asked for at once")
+		time.Sleep(10 * time.Second)
+		require.NoError(t, tt.Approve(tx.TransID, tx.Random))
+		_, err := v.Wait(t.Context())
+		require.NoError(t, err)
+		time.Sleep(time.Second)
+
+		wanted := map[int]int{}
+		for i, bid := range l.asked() {
+			assert.EqualValues(t, i+1, bid.Number)
+			if i < from {
+				continue
+			}
+			assert.LessOrEqual(t, bid.Peers[bid.Replica], 10*time.Second)
+			assert.Equal(t, bid.Peers[bid.Replica]+3*time.Second, bid.Peers["another"])
+			for op, w := range bid.Wants {
+				if w.Score > 0 {
+					wanted[op]++
+				}
+				if op != int(nafath.StatusChecks) && w.Score > 0 {
+					assert.InDelta(t, 1, w.Score, 2, "a second more for each second that a call waits")
+					assert.InDelta(t, w.Score+1, w.Soon, 0)
+					assert.InDelta(t, w.Score, w.Rest, 0)
+				}
+			}
+			for _, use := range bid.Uses {
+				assert.False(t, use.Dropped)
+				assert.GreaterOrEqual(t, use.Sent, time.Duration(0))
+				assert.LessOrEqual(t, use.Sent, 10*time.Second)
+				if use.Answered != -1 {
+					assert.GreaterOrEqual(t, use.Answered, time.Duration(0))
+					assert.LessOrEqual(t, use.Answered, use.Sent)
+				}
+			}
+		}
+		for op := range nafath.Operations {
+			assert.Positive(t, wanted[op], "operation %d", op)
+		}
+	})
+}
+
+// What an answer that came too late may have granted is said not to be used, for
+// the operations that were asked for.
+func TestWhatALateAnswerGrantedIsGivenBack(t *testing.T) {
+	shared(t, func(t *testing.T, tt tenant, l *ledger) {
+		time.Sleep(time.Minute)
+		l.set("fails")
+		v := tt.begin(t, citizen)
+		time.Sleep(2 * time.Second)
+		l.set("")
+		reach(t, v.Updates(t.Context()), nafath.StageOpen)
+		time.Sleep(15 * time.Second)
+		dropped := map[nafath.Operation]int{}
+		for _, bid := range l.asked() {
+			for _, use := range bid.Uses {
+				if use.Dropped {
+					dropped[use.Operation]++
+				}
+			}
+		}
+		assert.Positive(t, dropped[nafath.Requests])
+		assert.Zero(t, dropped[nafath.DetailReads], "nobody wanted any")
+	})
+}
+
+func TestWhoWaitsHearsOnlyOfChanges(t *testing.T) {
+	inTenant(t, nafathtest.Config{}, nil, func(t *testing.T, tt tenant) {
+		tt.begin(t, citizen)
+		updates := tt.begin(t, person(1)).Updates(t.Context())
+		assert.Equal(t, 1, (<-updates).Place)
+		for i := range 3 {
+			tt.begin(t, person(2+i)) // behind it
+			synctest.Wait()
+			assert.Empty(t, updates)
+		}
+		assert.Zero(t, (<-updates).Place, "its creation is in flight")
+	})
+}

@@ -30,7 +30,8 @@ type ledger struct {
 	bids    []nafath.Bid
 	left    []string
 	leases  map[string]string
-	lasts   []time.Duration // of the leases that were asked for
+	lasts   []time.Duration          // of the leases that were asked for
+	peers   map[string]time.Duration // beside the replica itself, and how long ago each was heard of
 	heard   []func([16]byte)
 	learned nafath.Learned
 }
@@ -65,6 +66,7 @@ func (l *ledger) Exchange(_ context.Context, bid nafath.Bid) (nafath.Grant, erro
 	defer l.mu.Unlock()
 	l.bids = append(l.bids, bid)
 	g := nafath.Grant{Mark: nafath.Mark{Epoch: "e", Count: uint64(len(l.bids))}, Pending: bid.Pending, Busy: 1, Peers: map[string]time.Duration{bid.Replica: 0}}
+	maps.Copy(g.Peers, l.peers)
 	for op, w := range bid.Wants {
 		g.Rate[op], g.Wait[op], g.Granted[op] = 60, time.Second, w.Score > 0
 	}
