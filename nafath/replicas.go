@@ -239,7 +239,7 @@ func (r *replicas) take(h heard) {
 		}
 	})
 	r.p.mu.Lock()
-	r.p.sched.Others(g.Pending, g.Busy)
+	r.p.sched.Others(g.Pending)
 	if r.learned = g.Learned.Version; g.Learned.Text != "" {
 		r.p.sched.Hear(g.Learned.Text)
 	}
@@ -270,7 +270,7 @@ func (r *replicas) alone(now time.Duration) {
 	r.resend, r.offline = true, true
 	r.windows(func(_ Operation, w *poll.Window) { w.Online(now, false) })
 	r.p.mu.Lock()
-	r.p.sched.Others(0, 0)
+	r.p.sched.Others(0)
 	r.changed(true)
 	r.p.mu.Unlock()
 	r.p.kick()

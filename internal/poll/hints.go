@@ -53,7 +53,6 @@ type hints[T any] struct {
 	queue   []*Item[T]
 	spentAt []time.Duration // ring of the last hint checks
 	next    int
-	sharers int // processes that share the budget and have open items
 
 	trust     float64       // share of ends that were announced
 	precision float64       // share of hints that an end bore out
@@ -186,15 +185,16 @@ func (h *hints[T]) tidy() {
 }
 
 // affordable reports whether the share of the budget for hints allows a check.
-func (h *hints[T]) affordable(now time.Duration) bool {
-	at := h.bound()
+func (h *hints[T]) affordable(now time.Duration, part float64) bool {
+	at := h.bound(part)
 	return at == -never || now-at >= Minute
 }
 
 // bound is when the hint check was made that must be a minute old before the
-// next is affordable: the one as many checks ago as the share has a minute.
-func (h *hints[T]) bound() time.Duration {
-	mine := max(1, len(h.spentAt)/max(1, h.sharers))
+// next is affordable: the one as many checks ago as this process's part of the
+// share has a minute.
+func (h *hints[T]) bound(part float64) time.Duration {
+	mine := max(1, int(part*float64(len(h.spentAt))))
 	return h.spentAt[(h.next+len(h.spentAt)-mine)%len(h.spentAt)]
 }
 
@@ -213,7 +213,7 @@ func (h *hints[T]) believed(now time.Duration) bool {
 
 // savingRate is how many checks a minute are spent while hints are reliable.
 func (s *Scheduler[T]) savingRate() float64 {
-	return max(minSavingBound, s.window.all()/savingShare/float64(max(1, s.hints.sharers)))
+	return max(minSavingBound, s.window.all()/savingShare*s.part())
 }
 
 // hintDue is when an item's hint may be followed, never before now. A hint is
@@ -229,7 +229,7 @@ func (s *Scheduler[T]) hintDue(it *Item[T], now time.Duration) time.Duration {
 func (s *Scheduler[T]) chooseHint(now time.Duration) *Item[T] {
 	h := &s.hints
 	h.tidy()
-	if len(h.queue) == 0 || !h.affordable(now) {
+	if len(h.queue) == 0 || !h.affordable(now, s.part()) {
 		return nil
 	}
 	var best *Item[T]
@@ -252,8 +252,8 @@ func (s *Scheduler[T]) hintWake(now time.Duration) time.Duration {
 	for _, it := range h.queue[:min(len(h.queue), hintLook)] {
 		wake = min(wake, s.hintDue(it, now))
 	}
-	if wake != never && !h.affordable(now) {
-		wake = max(wake, h.bound()+Minute)
+	if wake != never && !h.affordable(now, s.part()) {
+		wake = max(wake, h.bound(s.part())+Minute)
 	}
 	return max(wake, now+time.Millisecond)
 }

@@ -39,6 +39,11 @@ func (s *Scheduler[T]) pending() int {
 	return len(s.open) + s.elsewhere
 }
 
+// part is this process's part of what is open, as if one item were open at least.
+func (s *Scheduler[T]) part() float64 {
+	return float64(max(1, len(s.open))) / float64(max(1, s.pending()))
+}
+
 // guardGap is the longest time an item may wait for a check.
 func (s *Scheduler[T]) guardGap(now time.Duration) time.Duration {
 	return max(guardLeast, guardTurns*time.Duration(s.pending())*s.interval(now))

@@ -233,7 +233,7 @@ func TestItemsOfOtherProcessesMakeTheLastCheckWait(t *testing.T) {
 		s := newTest(60)
 		s.Share(0, 2) // and nothing is granted
 		s.Add(0, 0, 10*sec, "a")
-		s.Others(1+elsewhere, 2)
+		s.Others(1 + elsewhere)
 		action, _, wake := s.Next(10 * sec)
 		require.Equal(t, Nothing, action)
 		require.Equal(t, 10*sec+grace, wake)

@@ -155,30 +155,32 @@ func TestTheShareOfHintsFollowsTheLimit(t *testing.T) {
 	for i := range 2 {
 		s.hints.spend(time.Duration(i+1) * time.Second)
 	}
-	assert.False(t, s.hints.affordable(3*time.Second))
+	assert.False(t, s.hints.affordable(3*time.Second, 1))
 	s.SetLimit(3*time.Second, 16, 10)
-	assert.True(t, s.hints.affordable(3*time.Second))
+	assert.True(t, s.hints.affordable(3*time.Second, 1))
 	s.hints.spend(3 * time.Second)
 	s.hints.spend(3 * time.Second)
-	assert.False(t, s.hints.affordable(4*time.Second))
+	assert.False(t, s.hints.affordable(4*time.Second, 1))
 	s.SetLimit(4*time.Second, 4, 10)
-	assert.False(t, s.hints.affordable(63*time.Second-1), "the latest count")
-	assert.True(t, s.hints.affordable(63*time.Second), "a minute later")
+	assert.False(t, s.hints.affordable(63*time.Second-1, 1), "the latest count")
+	assert.True(t, s.hints.affordable(63*time.Second, 1), "a minute later")
 }
 
 func TestProcessesDivideTheShareOfHints(t *testing.T) {
-	for busy, share := range map[int]int{0: 6, 1: 6, 2: 3, 3: 2, 4: 1, 100: 1} {
+	for pending, share := range map[int]int{0: 6, 1: 6, 2: 3, 3: 2, 4: 1, 100: 1} {
 		s := NewScheduler[int](Config{Limit: 24, Floor: time.Second, MaxFlight: 10}, 0)
-		s.Others(busy, busy)
+		s.Share(0, 4)
+		it := s.Add(0, 0, time.Hour, 0) // one of those that are open is here
+		s.Others(pending)
 		at := time.Duration(0)
 		for range share {
-			assert.True(t, s.hints.affordable(at), "%d processes", busy)
+			assert.True(t, s.hints.affordable(at, s.part()), "%d open", pending)
 			s.hints.spend(at)
 			at += time.Second
 		}
-		assert.False(t, s.hints.affordable(at), "%d processes", busy)
+		assert.False(t, s.hints.affordable(at, s.part()), "%d open", pending)
 		assert.Equal(t, never, s.hintWake(at), "nobody hints")
-		s.Hint(at, s.Add(at, 0, time.Hour, 0))
+		s.Hint(at, it)
 		assert.Equal(t, time.Minute, s.hintWake(at), "a minute after the first of these")
 	}
 }

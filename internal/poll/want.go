@@ -24,11 +24,9 @@ func (s *Scheduler[T]) Share(now time.Duration, parts int) { s.window.Share(now,
 // Shared is the window of the checks, for what is granted and told to others.
 func (s *Scheduler[T]) Shared() *Window { return s.window }
 
-// Others tells how many items are open at all processes that share the budget, and
-// how many processes have any.
-func (s *Scheduler[T]) Others(pending, busy int) {
+// Others tells how many items are open at all processes that share the budget.
+func (s *Scheduler[T]) Others(pending int) {
 	s.elsewhere = max(0, pending-len(s.open))
-	s.hints.sharers = busy
 }
 
 // Tell and Hear are those of what the Scheduler learned; see [Curve].

@@ -35,3 +35,22 @@ func TestAHintIsFollowedByOneOfSeveralProcesses(t *testing.T) {
 	assert.Same(t, hinted, it)
 	assert.EqualValues(t, 1, s.Stats(now).HintChecks)
 }
+
+// Webhooks come where people wait: what may be spent on them, and on the others while
+// webhooks are reliable, is split by who waits where.
+func TestABusyProcessHasMostOfWhatHintsMaySpend(t *testing.T) {
+	s := newTest(120)
+	s.Share(0, 4)
+	for range 9 {
+		s.Add(0, 0, time.Hour, "x")
+	}
+	s.Others(12)
+	assert.InDelta(t, 120/savingShare*9/12, s.savingRate(), 1e-9)
+	for range 120 / hintShare * 9 / 12 {
+		assert.True(t, s.hints.affordable(time.Second, s.part()))
+		s.hints.spend(time.Second)
+	}
+	assert.False(t, s.hints.affordable(time.Second, s.part()))
+	s.Others(0)
+	assert.True(t, s.hints.affordable(time.Second, s.part()), "nobody else has any")
+}
