@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"flag"
 	"fmt"
 	"net"
 	"os"
@@ -22,8 +23,15 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	if os.Getenv("REDISSTORE_WORKER") != "" {
+	switch {
+	case os.Getenv("REDISSTORE_WORKER") != "":
 		os.Exit(worker())
+	case os.Getenv("REDISSTORE_REPLICA") != "":
+		os.Exit(replicaProcess())
+	}
+	// Tests on a real server mostly wait: more of them at a time than processors.
+	if err := flag.Set("test.parallel", "6"); err != nil {
+		panic(err)
 	}
 	goleak.VerifyTestMain(m)
 }

@@ -73,6 +73,7 @@ func worker() int {
 
 func TestTwentyThousandDuplicatesOverTwoProcesses(t *testing.T) {
 	srv := startServer(t)
+	t.Parallel()
 	client := srv.client()
 	exe, err := os.Executable()
 	require.NoError(t, err)
