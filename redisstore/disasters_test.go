@@ -35,16 +35,22 @@ var disasters = []struct {
 	}},
 	{"back in time", func(c *cluster) {
 		c.at(3*time.Minute, func() {
-			key := "kyckit:{t}:budget"
-			fields, _ := c.redis.HKeys(key)
-			old := map[string]string{}
-			for _, f := range fields {
-				old[f] = c.redis.HGet(key, f)
-			}
+			restore := c.snapshot()
+			c.at(40*time.Second, restore)
+		})
+	}},
+	{"the calls alone back in time", func(c *cluster) {
+		c.at(3*time.Minute, func() {
+			restore := c.snapshot()
 			c.at(40*time.Second, func() {
-				c.redis.Del(key)
-				for f, v := range old {
-					c.redis.HSet(key, f, v)
+				state, _ := c.redis.HKeys(budgetKey)
+				now := map[string]string{}
+				for _, field := range state {
+					now[field] = c.redis.HGet(budgetKey, field)
+				}
+				restore()
+				for field, v := range now {
+					c.redis.HSet(budgetKey, field, v)
 				}
 			})
 		})
@@ -68,6 +74,29 @@ var disasters = []struct {
 			c.at(3*time.Minute+time.Duration(i)*20*time.Second, func() { c.replace(i) })
 		}
 	}},
+}
+
+const budgetKey, callsKey = "kyckit:{t}:budget", "kyckit:{t}:calls"
+
+// snapshot returns a func that brings the budget back to what it is now, as a failover to
+// a server that is behind does.
+func (c *cluster) snapshot() (restore func()) {
+	state, _ := c.redis.HKeys(budgetKey)
+	fields := map[string]string{}
+	for _, f := range state {
+		fields[f] = c.redis.HGet(budgetKey, f)
+	}
+	calls, _ := c.redis.SortedSet(callsKey)
+	return func() {
+		c.redis.Del(budgetKey)
+		c.redis.Del(callsKey)
+		for f, v := range fields {
+			c.redis.HSet(budgetKey, f, v)
+		}
+		for member, score := range calls {
+			_, _ = c.redis.ZAdd(callsKey, score, member)
+		}
+	}
 }
 
 // crash ends a replica as kill -9 does: nothing leaves it any more.
