@@ -48,6 +48,7 @@ func TestPitfall5NationalID(t *testing.T) {
 func TestUUIDsAreFolded(t *testing.T) {
 	const digits = "01234567-89ab-cdef-abcd-ef0123456789"
 	assert.Equal(t, digits, foldTransID(strings.ToUpper(digits)))
+	assert.Equal(t, digits, foldTransID(digits[:18]+strings.ToUpper(digits[18:])), "either case")
 	for _, other := range []string{"", "ABC", "A" + digits, strings.ToUpper(digits) + "-"} {
 		assert.Equal(t, other, foldTransID(other))
 	}
