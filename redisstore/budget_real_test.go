@@ -253,7 +253,7 @@ func TestTheBudgetsAnswersAreLost(t *testing.T) {
 	for name, lose := range map[string]func(net.Conn){"closed": func(c net.Conn) { _ = c.Close() }, "swallowed": func(net.Conn) {}} {
 		t.Run(name, func(t *testing.T) {
 			tenant := func(c *redisstore.Config) { c.Tenant = name }
-			client := srv.client(func(o *redis.Options) { o.Addr, o.ReadTimeout = p.addr, 300*time.Millisecond })
+			client := srv.client(func(o *redis.Options) { o.Addr, o.ReadTimeout = p.addr, time.Second })
 			require.NoError(t, client.Ping(t.Context()).Err()) // its connection is made before anything is lost
 			var armed atomic.Bool
 			var lost atomic.Int64
