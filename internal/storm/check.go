@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/kyckit/kyckit"
 	"github.com/kyckit/kyckit/nafath"
 	"github.com/kyckit/kyckit/nafath/nafathtest"
 )
@@ -83,7 +84,7 @@ func (w *world) check() {
 			w.breach(n.person, "approved, and verified only %s after the last disturbance", n.doneAt.Sub(latest).Round(time.Second))
 		case acted && a.what == rejected && n.outcome != rejected:
 			w.breach(n.person, "rejected, but the product says %q", n.outcome)
-		case n.outcome == unsent && !errors.Is(n.err, nafath.ErrClosed) && !w.creationsFail():
+		case n.outcome == unsent && !errors.Is(n.err, nafath.ErrClosed) && !w.creationsFail() && !w.leaseOfTheDead(n.err):
 			w.breach(n.person, "%s was given up unsent for no reason: %v", n.id, n.err)
 		}
 	}
@@ -168,6 +169,12 @@ func (w *world) creationsFail() bool {
 		}
 	}
 	return false
+}
+
+// leaseOfTheDead reports whether a person is said to have a verification elsewhere,
+// and that may be because a process ended without giving its lease back.
+func (w *world) leaseOfTheDead(err error) bool {
+	return w.plan.budget && errors.Is(err, kyckit.ErrConflict) && len(w.plan.crashes)+len(w.plan.stores) > 0
 }
 
 // mayBeLimited is how many calls may come over the limit: any, where somebody else
