@@ -28,7 +28,15 @@ type shared struct {
 	conns  map[*wire]bool
 }
 
-func init() { miniredis.DumpMaxLineLen = 1 << 20 } // the search for leaks reads whole values
+func init() {
+	miniredis.DumpMaxLineLen = 1 << 20 // the search for leaks reads whole values
+	redis.SetLogger(quiet{})           // the client writes of every failed dial
+}
+
+type quiet struct{}
+
+// Printf implements the logger of the Redis client.
+func (quiet) Printf(context.Context, string, ...any) {}
 
 func newShared() *shared {
 	s := &shared{redis: miniredis.NewMiniRedis(), cut: map[string]time.Time{}, conns: map[*wire]bool{}}
