@@ -127,6 +127,9 @@ func (w *world) checkCalls() {
 	if denied > 0 {
 		return
 	}
+	if n := w.denied.Load(); n > 0 {
+		w.breach("", "%d requests had a token that was dead", n)
+	}
 	w.checkFloor()
 	if len(p.faults)+restarts > 0 || p.foreign {
 		return

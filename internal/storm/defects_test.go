@@ -74,7 +74,7 @@ var defects = []defect{
 			}`},
 	{"every caller reads the details", "nafath/verify.go", `	err = paced(p.life, p.details, ticket, "details", func() (err error) {
 `, `	err = paced(p.life, p.details, ticket, "details", func() (err error) {
-		_, _ = p.cfg.Client.details(p.life, tx.TransID, once)
+		_, _ = p.cfg.Client.details(p.life, e.tx.TransID, once)
 `},
 	{"nobody who approved late is looked for", "nafath/config.go", `defaultTimeout        = 5 * time.Minute`, `defaultTimeout        = 40 * time.Second`},
 	{"a stored transaction is of any age and its identity is lost", "nafath/registry.go", `	e := &entry{tx: tx}

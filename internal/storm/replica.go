@@ -44,7 +44,7 @@ func (w *world) newReplica(slot int) (*replica, error) {
 	r := &replica{w: w, name: fmt.Sprintf("replica-%d-%d", slot, w.started)}
 	r.life, r.kill = context.WithCancel(context.Background())
 	settings := kyckit.HTTP{
-		Client: &http.Client{Transport: &link{base: w.fake.Client().Transport, life: r.life, trip: w.trip, look: r.sends}},
+		Client: &http.Client{Transport: &link{base: w.fake.Client().Transport, life: r.life, trip: w.trip, look: r.sends, denied: &w.denied}},
 		Logger: w.log,
 		Trace:  w.trace(),
 	}
@@ -237,6 +237,8 @@ type link struct {
 	life context.Context // the life of the process, not of a call
 	trip func() time.Duration
 	look func(*http.Request)
+	// How many requests were answered with 401.
+	denied *atomic.Int64
 }
 
 // RoundTrip implements http.RoundTripper.
@@ -253,6 +255,9 @@ func (l *link) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err != nil {
 		end()
 		return nil, err
+	}
+	if resp.StatusCode == http.StatusUnauthorized {
+		l.denied.Add(1)
 	}
 	resp.Body = &lastBody{resp.Body, end}
 	return resp, nil

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/kyckit/kyckit"
@@ -36,6 +37,8 @@ type world struct {
 	hookSecret string
 	sealKey    string
 	shared     *shared // nil where nothing is shared
+
+	denied atomic.Int64 // requests with a token that the provider does not take
 
 	mu        sync.Mutex
 	rand      *rand.Rand
