@@ -114,10 +114,13 @@ var defects = []defect{
 // TestDefectsCanBePlanted holds each patch to fit the code as it is.
 func TestDefectsCanBePlanted(t *testing.T) {
 	assert.GreaterOrEqual(t, len(defects), 25)
+	readme, err := os.ReadFile("README.md")
+	require.NoError(t, err)
 	for _, d := range defects {
 		text, err := os.ReadFile(filepath.Join("..", "..", d.file))
 		if assert.NoError(t, err) {
 			assert.Equalf(t, 1, strings.Count(string(text), d.old), "%s: the text to be replaced in %s", d.name, d.file)
+			assert.Containsf(t, string(readme), fmt.Sprintf("| %s | `%s` |", d.name, d.file), "the table of what is found")
 		}
 	}
 }
