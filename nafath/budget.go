@@ -113,9 +113,8 @@ type Grant struct {
 	Rate [Operations]float64
 	// Resend asks for a Bid with all calls of the last minute and a half at once.
 	Resend bool
-	// Pending is how many verifications are open at all replicas, and Busy how many
-	// replicas have any.
-	Pending, Busy int
+	// Pending is how many verifications are open at all replicas.
+	Pending int
 	// Peers are the replicas that the Budget knows, this one included, and how long
 	// ago each was heard of.
 	Peers map[string]time.Duration

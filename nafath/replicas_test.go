@@ -65,7 +65,7 @@ func (l *ledger) Exchange(_ context.Context, bid nafath.Bid) (nafath.Grant, erro
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.bids = append(l.bids, bid)
-	g := nafath.Grant{Mark: nafath.Mark{Epoch: "e", Count: uint64(len(l.bids))}, Pending: bid.Pending, Busy: 1, Peers: map[string]time.Duration{bid.Replica: 0}}
+	g := nafath.Grant{Mark: nafath.Mark{Epoch: "e", Count: uint64(len(l.bids))}, Pending: bid.Pending, Peers: map[string]time.Duration{bid.Replica: 0}}
 	maps.Copy(g.Peers, l.peers)
 	for op, w := range bid.Wants {
 		g.Rate[op], g.Wait[op], g.Granted[op] = 60, time.Second, w.Score > 0

@@ -160,7 +160,7 @@ func bidArgs(bid nafath.Bid) []any {
 // parseGrant reads the script's answer.
 func parseGrant(answer string) (g nafath.Grant, err error) {
 	parts := strings.Split(answer, "|")
-	if len(parts) != 11 {
+	if len(parts) != 10 {
 		return g, errAnswer
 	}
 	number := func(s string) float64 {
@@ -185,14 +185,14 @@ func parseGrant(answer string) (g nafath.Grant, err error) {
 			fill(op, number(v))
 		}
 	}
-	g.Resend, g.Pending, g.Busy = parts[5] == "1", int(number(parts[6])), int(number(parts[7]))
+	g.Resend, g.Pending = parts[5] == "1", int(number(parts[6]))
 	g.Peers = map[string]time.Duration{}
-	for peer := range strings.SplitSeq(parts[8], ";") {
+	for peer := range strings.SplitSeq(parts[7], ";") {
 		if name, ago, ok := strings.Cut(peer, "="); ok {
 			g.Peers[name] = time.Duration(number(ago) * float64(time.Millisecond))
 		}
 	}
-	g.Learned = nafath.Learned{Version: uint64(number(parts[9])), Text: parts[10]}
+	g.Learned = nafath.Learned{Version: uint64(number(parts[8])), Text: parts[9]}
 	if err != nil {
 		return nafath.Grant{}, err
 	}

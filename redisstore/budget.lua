@@ -64,7 +64,7 @@ for i = 1, #flat, 2 do
 end
 local me = replicas[name]
 if me and me.number >= number or left[name] then
-  return (s and s.e or '') .. '|' .. int(s and s.c or 0) .. '|0,0,0|1000,1000,1000|0,0,0|0|0|0||' .. ARGV[22] .. '|'
+  return (s and s.e or '') .. '|' .. int(s and s.c or 0) .. '|0,0,0|1000,1000,1000|0,0,0|0|0||' .. ARGV[22] .. '|'
 end
 
 -- Where calls of an operation have their scores, unanswered or answered.
@@ -154,7 +154,7 @@ if ARGV[8] == '1' and checks.pause > 0 then checks.pause = min(checks.pause, che
 if ARGV[23] ~= '' and tonumber(ARGV[22]) == s.version then s.learned, s.version = ARGV[23], s.c end
 
 -- Who is silent, or not known, is taken to spend a static share.
-local live, pending, busy, silent, peers = 0, 0, 0, {}, {}
+local live, pending, silent, peers = 0, 0, {}, {}
 for n, r in pairs(replicas) do
   if now - r.seen > FORGET then
     gone[#gone + 1] = 'r:' .. n
@@ -165,7 +165,6 @@ for n, r in pairs(replicas) do
     if r.is == 1 and now - r.seen <= SILENT then
       live = live + 1
       pending = pending + r.pending
-      if r.pending > 0 then busy = busy + 1 end
     else
       silent[#silent + 1] = max(0, min(1, (now - heard - SILENT) / 60000))
     end
@@ -247,7 +246,7 @@ for op = 1, 3 do
   waits[op] = int(max(0, min(waits[op], 60000)))
 end
 local answer = table.concat({s.e, int(s.c), table.concat(granted, ','), table.concat(waits, ','), table.concat(rates, ','),
-  resend and '1' or '0', int(pending), int(busy), table.concat(peers, ';'), int(s.version),
+  resend and '1' or '0', int(pending), table.concat(peers, ';'), int(s.version),
   s.version ~= tonumber(ARGV[22]) and s.learned or ''}, '|')
 
 -- What is known from now on.

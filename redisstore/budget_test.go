@@ -63,10 +63,10 @@ func TestOneReplicaMayUseTheWholeBudget(t *testing.T) {
 }
 
 func FuzzAnswersOfTheScript(f *testing.F) {
-	f.Add("a.1.2|3|0,1,0|0,1000,0|10.00,60.00,30.00|0|3|1|a=0;b=1500|3|AQ")
-	f.Add("|0|0,0,0|1000,1000,1000|0,0,0|0|0|0||0|")
+	f.Add("a.1.2|3|0,1,0|0,1000,0|10.00,60.00,30.00|0|3|a=0;b=1500|3|AQ")
+	f.Add("|0|0,0,0|1000,1000,1000|0,0,0|0|0||0|")
 	f.Add("a|-1|0,1|x|y|||=|||")
-	f.Add("a|1e300|NaN,1,0|9e99,0,0|0,0,0|0|1|1|a=NaN|-1|")
+	f.Add("a|1e300|NaN,1,0|9e99,0,0|0,0,0|0|1|a=NaN|-1|")
 	f.Fuzz(func(t *testing.T, answer string) {
 		g, err := parseGrant(answer)
 		if err != nil {

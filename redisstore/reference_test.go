@@ -166,9 +166,6 @@ func (r *reference) census(now float64, g *nafath.Grant) (absent float64) {
 		if m.known && now-m.seen <= 2500 {
 			live++
 			g.Pending += m.pending
-			if m.pending > 0 {
-				g.Busy++
-			}
 		} else {
 			silent = append(silent, max(0, min(1, (now-heard-2500)/60000)))
 		}

@@ -164,7 +164,7 @@ func (f *firstCome) Exchange(_ context.Context, bid nafath.Bid) (nafath.Grant, e
 		}
 	}
 	f.count++
-	g := nafath.Grant{Mark: nafath.Mark{Epoch: "e", Count: f.count}, Pending: bid.Pending, Busy: 1}
+	g := nafath.Grant{Mark: nafath.Mark{Epoch: "e", Count: f.count}, Pending: bid.Pending}
 	for op := range g.Rate {
 		g.Rate[op] = float64(bid.Limits.StatusChecks)
 	}
@@ -186,7 +186,7 @@ type bucketed struct {
 }
 
 func (b *bucketed) Exchange(ctx context.Context, bid nafath.Bid) (nafath.Grant, error) {
-	g := nafath.Grant{Mark: nafath.Mark{Epoch: "e", Count: b.count.Add(1)}, Pending: bid.Pending, Busy: 1}
+	g := nafath.Grant{Mark: nafath.Mark{Epoch: "e", Count: b.count.Add(1)}, Pending: bid.Pending}
 	for op := range g.Rate {
 		g.Rate[op] = float64(bid.Limits.StatusChecks)
 	}
