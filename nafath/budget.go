@@ -66,6 +66,8 @@ type Bid struct {
 	// of the answer. With Full they are all of the last minute and a half.
 	Uses []Use
 	Full bool
+	// Owed is the Owed of the last Grant, less the time since.
+	Owed time.Duration
 	// Learned is what the replicas know of when people act.
 	Learned Learned
 }
@@ -118,6 +120,9 @@ type Grant struct {
 	// Peers are the replicas that the Budget knows, this one included, and how long
 	// ago each was heard of.
 	Peers map[string]time.Duration
+	// Owed is how long calls still count of which no replica could tell again, should the
+	// Budget lose what it knows: those of replicas that left. Zero means that there are none.
+	Owed time.Duration
 	// Learned has the Budget's Version, and its Text unless the Bid had that Version.
 	Learned Learned
 }

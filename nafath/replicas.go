@@ -48,6 +48,7 @@ type replicas struct {
 	mark     Mark
 	learned  uint64                   // Version of what the replicas learned, as heard last
 	peers    map[string]time.Duration // when each was heard of
+	owed     time.Duration            // until when calls count that nobody can tell of again
 	resend   bool
 	offline  bool
 	answered time.Duration // when the last answer came
@@ -156,6 +157,7 @@ func (r *replicas) compose(now time.Duration) (bid Bid, due time.Duration) {
 	for name, at := range r.peers {
 		bid.Peers[name] = now - at
 	}
+	bid.Owed = max(0, r.owed-now)
 	for op, gate := range map[Operation]*poll.Gate{Requests: r.p.requests, DetailReads: r.p.details} {
 		gate.Shared(func(_ *poll.Window, waited time.Duration) {
 			if waited >= 0 {
@@ -225,6 +227,7 @@ func (r *replicas) take(h heard) {
 	}
 	g := h.grant
 	r.answered, r.mark, r.resend, r.offline = now, g.Mark, g.Resend, false
+	r.owed = now + g.Owed
 	r.peers = map[string]time.Duration{}
 	for name, ago := range g.Peers {
 		r.peers[name] = now - ago

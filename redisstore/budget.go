@@ -137,7 +137,7 @@ func bidArgs(bid nafath.Bid) []any {
 	for name, ago := range bid.Peers {
 		peers.WriteString(name + "=" + strconv.FormatInt(ago.Milliseconds(), 10) + ";")
 	}
-	args = append(args, peers.String(), strconv.FormatUint(bid.Learned.Version, 10), bid.Learned.Text)
+	args = append(args, peers.String(), strconv.FormatUint(bid.Learned.Version, 10), bid.Learned.Text, max(0, bid.Owed.Milliseconds()))
 	for _, u := range bid.Uses {
 		answered, what := int64(-1), 0
 		if u.Answered >= 0 {
@@ -160,7 +160,7 @@ func bidArgs(bid nafath.Bid) []any {
 // parseGrant reads the script's answer.
 func parseGrant(answer string) (g nafath.Grant, err error) {
 	parts := strings.Split(answer, "|")
-	if len(parts) != 10 {
+	if len(parts) != 11 {
 		return g, errAnswer
 	}
 	number := func(s string) float64 {
@@ -186,13 +186,14 @@ func parseGrant(answer string) (g nafath.Grant, err error) {
 		}
 	}
 	g.Resend, g.Pending = parts[5] == "1", int(number(parts[6]))
+	g.Owed = time.Duration(number(parts[7]) * float64(time.Millisecond))
 	g.Peers = map[string]time.Duration{}
-	for peer := range strings.SplitSeq(parts[7], ";") {
+	for peer := range strings.SplitSeq(parts[8], ";") {
 		if name, ago, ok := strings.Cut(peer, "="); ok {
 			g.Peers[name] = time.Duration(number(ago) * float64(time.Millisecond))
 		}
 	}
-	g.Learned = nafath.Learned{Version: uint64(number(parts[8])), Text: parts[9]}
+	g.Learned = nafath.Learned{Version: uint64(number(parts[9])), Text: parts[10]}
 	if err != nil {
 		return nafath.Grant{}, err
 	}

@@ -5,8 +5,8 @@
 -- KEYS: a hash, the calls, the replica's last answer. ARGV: replica, number, replicas
 -- at most, known epoch, known count, 1 if the uses are all of the last minute and a
 -- half, open verifications, 1 if a webhook came, three limits, three times score, soon
--- and rest, peers as name=ago;…, version and text of what was learned, and then uses
--- as operation:id:sent:answered:flags:pause.
+-- and rest, peers as name=ago;…, version and text of what was learned, how long calls of
+-- those who left still count, and then uses as operation:id:sent:answered:flags:pause.
 --
 -- The hash has a field s, l:<replica> for each that left, with the time, and
 -- r:<replica> for each other:
@@ -64,7 +64,7 @@ for i = 1, #flat, 2 do
 end
 local me = replicas[name]
 if me and me.number >= number or left[name] then
-  return (s and s.e or '') .. '|' .. int(s and s.c or 0) .. '|0,0,0|1000,1000,1000|0,0,0|0|0||' .. ARGV[22] .. '|'
+  return (s and s.e or '') .. '|' .. int(s and s.c or 0) .. '|0,0,0|1000,1000,1000|0,0,0|0|0|0||' .. ARGV[22] .. '|'
 end
 
 -- Where calls of an operation have their scores, unanswered or answered.
@@ -97,10 +97,15 @@ end
 for op = 1, 3 do setmetatable(s.ops[op], {__index = NOTHING}) end
 if epoch ~= '' and epoch ~= s.e then
   s.cold = 0 -- somebody remembers who there was
+  s.q = max(s.q, now + min(tonumber(ARGV[24]), MINUTE))
   for peer, ago in string.gmatch(ARGV[21], '([^=;]+)=(%d+)') do
-    if peer ~= name and not replicas[peer] and not left[peer] and tonumber(ago) < FORGET then
-      local at = now - tonumber(ago)
-      replicas[peer] = {number = 0, seen = at, base = at, is = 0, welcome = 0, pending = 0, bids = {}}
+    local r, at = replicas[peer], now - tonumber(ago)
+    if peer ~= name and not left[peer] and tonumber(ago) < FORGET and not (r and r.seen >= at) then
+      if not r then
+        r = {number = 0, base = at, is = 0, welcome = 0, pending = 0, bids = {}}
+        replicas[peer] = r
+      end
+      r.seen = at
       rewritten[peer] = true
     end
   end
@@ -124,7 +129,7 @@ end
 me.seen, me.number, me.pending = now, number, tonumber(ARGV[7])
 
 -- What it did.
-for i = 24, #ARGV do
+for i = 25, #ARGV do
   local digit, id, sent, answered, flags, pause = string.match(ARGV[i], '^([123]):(%d+):(%d+):(%-?%d+):(%d):(%d+)$')
   local op, call = tonumber(digit), digit .. ':' .. name .. ':' .. id
   local o, was = s.ops[op], tonumber(redis.call('ZSCORE', calls, call) or -1)
@@ -154,7 +159,7 @@ if ARGV[8] == '1' and checks.pause > 0 then checks.pause = min(checks.pause, che
 if ARGV[23] ~= '' and tonumber(ARGV[22]) == s.version then s.learned, s.version = ARGV[23], s.c end
 
 -- Who is silent, or not known, is taken to spend a static share.
-local live, pending, silent, peers = 0, 0, {}, {}
+local live, pending, silent, peers, lost = 0, 0, {}, {}, 0
 for n, r in pairs(replicas) do
   if now - r.seen > FORGET then
     gone[#gone + 1] = 'r:' .. n
@@ -168,8 +173,13 @@ for n, r in pairs(replicas) do
     else
       silent[#silent + 1] = max(0, min(1, (now - heard - SILENT) / 60000))
     end
+    -- What it did until it was heard of last was lost, and it is not there to tell.
+    if r.is == 0 and r.seen < s.es then lost = max(lost, r.seen + MINUTE) end
   end
 end
+
+local owed = s.q - now -- how long calls that nobody can tell of any more still count
+for _, at in pairs(left) do owed = max(owed, at + MINUTE - now) end
 
 if s.cold == 1 and now - s.es < FORGET then
   local unknown = min(1, (now - s.es) / 60000)
@@ -207,7 +217,7 @@ for op = 1, 3 do
   elseif op ~= 2 then -- few who come together need not wait
     step = step * max(0, min(1, (used / max(1, usable) - 0.25) / 0.75))
   end
-  local at = max(s.q, o.pause, o.last + step, free)
+  local at = max(s.q, lost, o.pause, o.last + step, free)
   if o.trial and o.last > o.refused then at = max(at, o.last + 5000) end
 
   -- What the others would give for it: what they said in this very slot, or before it on
@@ -246,7 +256,7 @@ for op = 1, 3 do
   waits[op] = int(max(0, min(waits[op], 60000)))
 end
 local answer = table.concat({s.e, int(s.c), table.concat(granted, ','), table.concat(waits, ','), table.concat(rates, ','),
-  resend and '1' or '0', int(pending), table.concat(peers, ';'), int(s.version),
+  resend and '1' or '0', int(pending), int(max(0, owed)), table.concat(peers, ';'), int(s.version),
   s.version ~= tonumber(ARGV[22]) and s.learned or ''}, '|')
 
 -- What is known from now on.

@@ -103,6 +103,7 @@ func (r *reference) exchange(now float64, bid nafath.Bid) (g nafath.Grant) {
 		r.slot(now, op, limits[op], absent, me, bid, &g)
 	}
 	g.Mark = nafath.Mark{Epoch: r.epoch, Count: uint64(r.count)}
+	g.Owed = time.Duration(max(0, r.quiet-now)) * time.Millisecond
 	g.Learned.Version = r.learned.Version
 	if bid.Learned.Version != r.learned.Version {
 		g.Learned = r.learned

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/alicebob/miniredis/v2"
@@ -45,19 +46,19 @@ func newShared() *shared {
 }
 
 // client is the Redis client of a replica in a slot.
-func (s *shared) client(slot string) *redis.Client {
+func (s *shared) client(slot string, dead *atomic.Bool) *redis.Client {
 	return redis.NewClient(&redis.Options{
 		Addr: "memory", DisableIdentity: true,
 		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
 		Dialer: func(context.Context, string, string) (net.Conn, error) {
-			if s.silent(slot) > 0 {
+			if s.silent(slot) > 0 || dead.Load() {
 				return nil, errors.New("no route to the store")
 			}
 			conn, err := s.redis.Dial()
 			if err != nil {
 				return nil, err
 			}
-			w := &wire{Conn: conn, shared: s, slot: slot, closed: make(chan struct{})}
+			w := &wire{Conn: conn, shared: s, slot: slot, dead: dead, closed: make(chan struct{})}
 			s.mu.Lock()
 			s.conns[w] = true
 			s.mu.Unlock()
@@ -109,6 +110,7 @@ type wire struct {
 
 	shared *shared
 	slot   string
+	dead   *atomic.Bool // the process: nothing of it arrives any more
 	closed chan struct{}
 	once   sync.Once
 
@@ -118,6 +120,9 @@ type wire struct {
 
 // Write implements net.Conn.
 func (w *wire) Write(b []byte) (int, error) {
+	if w.dead.Load() {
+		return len(b), nil
+	}
 	silent := w.shared.silent(w.slot)
 	w.mu.Lock()
 	held := silent > 0 || len(w.waiting) > 0
@@ -176,7 +181,7 @@ func (w *world) share(r *replica, slot string, cfg *nafath.PollerConfig, login a
 		cfg.Limits = nafath.Limits{Requests: part(10), StatusChecks: part(60), Details: part(30)}
 		return login, nil
 	}
-	r.redis = w.shared.client(slot)
+	r.redis = w.shared.client(slot, &r.dead)
 	store, err := redisstore.New(redisstore.Config{Client: r.redis, Tenant: "storm", Key: kyckit.NewSecret(string(key("store")))})
 	if err != nil {
 		return nil, err
