@@ -40,8 +40,8 @@ type replica struct {
 
 // newReplica starts a process in a slot.
 func (w *world) newReplica(slot int) (*replica, error) {
-	w.started++
-	r := &replica{w: w, name: fmt.Sprintf("replica-%d-%d", slot, w.started)}
+	started := w.start()
+	r := &replica{w: w, name: fmt.Sprintf("replica-%d-%d", slot, started)}
 	r.life, r.kill = context.WithCancel(context.Background())
 	settings := kyckit.HTTP{
 		Client: &http.Client{Transport: &link{base: w.fake.Client().Transport, life: r.life, trip: w.trip, look: r.sends, denied: &w.denied}},
@@ -55,7 +55,7 @@ func (w *world) newReplica(slot int) (*replica, error) {
 		return nil, err
 	}
 	r.claims = w.claims
-	poller := nafath.PollerConfig{Fresh: w.started <= w.plan.replicas}
+	poller := nafath.PollerConfig{Fresh: started <= w.plan.replicas}
 	tokens, err := w.share(r, fmt.Sprint(slot), &poller, source)
 	if err != nil {
 		return nil, err

@@ -253,6 +253,14 @@ func (w *world) newID() string {
 	return fmt.Sprintf("row-%d", w.ids)
 }
 
+// start counts the processes that were started.
+func (w *world) start() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.started++
+	return w.started
+}
+
 func (w *world) asked(person string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
