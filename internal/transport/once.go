@@ -24,6 +24,7 @@ var errNotRepeated = errors.New("sent, not answered, and not sent again")
 type passage struct {
 	asked, connected, reused atomic.Bool
 	stopped                  atomic.Bool
+	closed                   atomic.Bool // the connection of the next write
 	writes                   atomic.Int32
 	conn                     atomic.Pointer[net.Conn]
 	cancel                   context.CancelFunc // of the try
@@ -56,14 +57,21 @@ func (p *passage) gotConn(info httptrace.GotConnInfo) {
 		return
 	}
 	p.stop()
+	p.closed.Store(false)
 	if info.Conn != nil && !shared(info.Conn) {
 		defer func() { _ = recover() }() // HTTP/3 transports show connections that cannot be used
 		_ = info.Conn.Close()
+		p.closed.Store(true)
 	}
 }
 
-// wroteHeaders is called once a request that is sent.
-func (p *passage) wroteHeaders() { p.writes.Add(1) }
+// wroteHeaders is called once a request that is sent, and for what net/http writes
+// into a connection that gotConn closed: that reaches nobody.
+func (p *passage) wroteHeaders() {
+	if !p.closed.Load() {
+		p.writes.Add(1)
+	}
+}
 
 func (p *passage) written() bool { return p.writes.Load() > 0 }
 
