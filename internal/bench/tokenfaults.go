@@ -18,7 +18,8 @@ import (
 	"github.com/kyckit/kyckit/auth"
 )
 
-// endpoint is a token endpoint without a network: it can be slow and down.
+// endpoint is a token endpoint without a network: it can be slow and down. Each of its
+// tokens is another: one that is sent again lives no longer.
 type endpoint struct {
 	life, latency time.Duration
 	down          atomic.Bool
@@ -28,7 +29,7 @@ type endpoint struct {
 var errDown = errors.New("endpoint down")
 
 func (e *endpoint) exchange(ctx context.Context) (access string, expiry time.Time, err error) {
-	e.requests.Add(1)
+	n := e.requests.Add(1)
 	expiry = time.Now().Add(e.life)
 	select {
 	case <-time.After(e.latency):
@@ -38,7 +39,7 @@ func (e *endpoint) exchange(ctx context.Context) (access string, expiry time.Tim
 	if e.down.Load() {
 		return "", time.Time{}, errDown
 	}
-	return "token", expiry, nil
+	return fmt.Sprintf("token-%d", n), expiry, nil
 }
 
 // cached is one way to cache the tokens of an endpoint. It returns the expiry
