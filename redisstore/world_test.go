@@ -81,7 +81,7 @@ func (l link) Eval(ctx context.Context, script string, keys []string, args ...an
 	cmd := l.Client.Eval(ctx, script, keys, args...)
 	if again := l.r.c.again.Load(); again > 0 && n%again == 0 {
 		second := l.Client.Eval(ctx, script, keys, args...)
-		if script == budgetScript {
+		if script == budgetScript && ctx.Err() == nil { // a process that ends may have sent it once only
 			assert.Equal(l.r.c.t, cmd.Val(), second.Val(), "the same bid has the same answer")
 		}
 	}
