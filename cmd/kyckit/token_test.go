@@ -40,7 +40,7 @@ func token(header, claims string) string {
 
 func TestInspect(t *testing.T) {
 	const hs256 = `{"alg":"HS256","typ":"JWT"}`
-	alive := fmt.Sprintf(`{"iss":"i","exp":%d,"personId":"00011122285"}`, time.Now().Add(time.Hour).Unix())
+	alive := fmt.Sprintf(`{"iss":"i","exp":%d,"personId":"00011122285"}`, time.Now().Add(59*time.Minute+30*time.Second).Unix())
 	enc := base64.RawURLEncoding.EncodeToString
 	for name, tc := range map[string]struct {
 		token  string
